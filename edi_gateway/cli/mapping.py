@@ -1,0 +1,53 @@
+"""``edi-gateway mapping``: the mappings there are, and their samples as tests."""
+
+from __future__ import annotations
+
+import typer
+
+from edi_gateway.cli.output import console, show
+from edi_gateway.cli.settings import Settings
+from edi_gateway.errors import ConfigError
+from edi_gateway.pipeline.samples import Sample, actual, differences, samples, write_golden
+from edi_gateway.plugins import plugin_classes
+
+mapping = typer.Typer(no_args_is_help=True, help="The mappings there are, and their samples as tests.")
+
+
+@mapping.command("list")
+def list_mappings(context: typer.Context, as_json: bool = typer.Option(False, "--json")) -> None:
+    """Every mapping, its file, and whether it reads, writes or cannot be used."""
+    settings: Settings = context.obj
+    library = settings.library()
+    rows = [{"mapping": name, "file": str(library.path(name)), "samples": 0} for name in library.names()]
+    for row in rows:
+        row["samples"] = sum(1 for _ in samples(library.folders, str(row["mapping"])))
+    show(rows, as_json=as_json, empty="There are no mappings.")
+
+
+@mapping.command("test")
+def test_mappings(
+    context: typer.Context,
+    name: str = typer.Argument("", help="one mapping; all when left out"),
+    update: bool = typer.Option(False, help="take what the samples give today as golden"),
+) -> None:
+    """Read the samples beside each mapping and compare with their golden events."""
+    settings: Settings = context.obj
+    library = settings.library()
+    found = list(samples(library.folders, name))
+    if not found:
+        raise ConfigError(f"there are no samples of {name or 'any mapping'}; they lie in <partner>/samples/<mapping>/")
+    failed = sum(not _holds(settings, sample, update=update) for sample in found)
+    console.print(f"\n{len(found) - failed} samples hold, {failed} do not")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _holds(settings: Settings, sample: Sample, *, update: bool) -> bool:
+    syntax = plugin_classes("formats")["edifact"]()
+    events = actual(sample, settings.library().reader(sample.mapping), syntax)  # type: ignore[arg-type]
+    if update:
+        write_golden(sample, events)
+    problems = differences(sample, events)
+    console.print(f"{'[red]differs[/]' if problems else '[green]holds[/]  '}  {sample.mapping}  {sample.path.name}")
+    for problem in problems:
+        console.print(f"         {problem}", markup=False)
+    return not problems

@@ -1,0 +1,68 @@
+"""What every command needs: the configuration folder, and what is read from it only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edi_gateway.config.load import Config, load_config
+from edi_gateway.errors import ConfigError
+from edi_gateway.mapping.harmonize import Mapping, Partner
+from edi_gateway.mapping.load import Library
+from edi_gateway.plugins import Format
+from edi_gateway.store.engine import Database
+from edi_gateway.wiring import wire_channel
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SHIPPED = (_PACKAGE / "shipped_mappings", _PACKAGE.parent / "mappings")  # in an installed wheel, in a checkout
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The call's configuration folder."""
+
+    folder: Path
+
+    def config(self) -> Config:
+        """The whole configuration; raises ConfigError."""
+        if not (self.folder / "gateway.yaml").is_file():
+            raise ConfigError(
+                f"{self.folder}/gateway.yaml: there is no such file; name the configuration folder with --config"
+                " or EDI_GATEWAY_CONFIG"
+            )
+        return load_config(self.folder)
+
+    @contextmanager
+    def database(self, config: Config | None = None) -> Iterator[Database]:
+        """The database, brought to this version's shape."""
+        config = config or self.config()
+        config.data.mkdir(parents=True, exist_ok=True)
+        db = Database(config.database.get_secret_value())
+        try:
+            db.migrate()
+            yield db
+        finally:
+            db.close()
+
+    def library(self) -> Library:
+        """Where mappings lie: as configured, or the shipped ones when nothing is."""
+        if (self.folder / "gateway.yaml").is_file():
+            return self.config().library
+        folders = dict.fromkeys((Path("mappings").resolve(), *_SHIPPED))
+        return Library([folder for folder in folders if folder.is_dir()])
+
+    def reader_of(self, carrier: str, channel: str) -> tuple[Format, Mapping, Partner]:
+        """Format, mapping and partner of a carrier's channel; raises ConfigError when it has none or several."""
+        config = self.config()
+        theirs = [each for each in config.channels if each.carrier == carrier]
+        found = [each for each in theirs if channel in {"", each.name.partition("/")[2]}]
+        if not found:
+            known = ", ".join(sorted({each.name for each in config.channels})) or "none"
+            raise ConfigError(f"there is no channel {carrier}/{channel or '*'}; configured channels: {known}")
+        if len(found) > 1:
+            names = ", ".join(each.name.partition("/")[2] for each in found)
+            raise ConfigError(f"{carrier} has several channels: choose one of {names} with --channel")
+        wired = wire_channel(config, found[0])
+        return wired.format, wired.mapping, wired.partner

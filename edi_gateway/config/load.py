@@ -1,0 +1,268 @@
+"""The configuration folder → checked, built and wired up to the mappings' names; every mistake told at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from os.path import normpath
+from pathlib import Path
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, SecretStr
+
+from edi_gateway.config.database import located_in
+from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
+from edi_gateway.config.rules import EVERY_CARRIER, wanted
+from edi_gateway.errors import ConfigError
+from edi_gateway.located import Loc, Located, did_you_mean, load, validate
+from edi_gateway.mapping.load import Library
+from edi_gateway.model import TrackingEvent
+from edi_gateway.pipeline import partners
+from edi_gateway.plugins import Encoder, Format, Plugin, Sink, Source, plugin_classes
+
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
+_SHIPPED: Final = (_PACKAGE / "shipped_mappings", _PACKAGE.parent / "mappings")  # in an installed wheel, in a checkout
+_T = TypeVar("_T")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel as configured; ``asked_at`` is ``file:line: `` of its mapping, for errors the mapping has."""
+
+    name: str  # carrier/channel
+    carrier: str
+    timezone: str  # "" when the carrier's file names none
+    dedupe_window: int  # minutes
+    source: Source
+    format: Format
+    mapping: str
+    every: timedelta
+    accept_test: bool
+    asked_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A destination as configured; ``asked_at`` is ``file:line: `` of its mapping, for errors the mapping has."""
+
+    name: str  # customer/destination
+    customer: str
+    wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer fits
+    sink: Sink
+    encoder: Encoder
+    mapping: str
+    file_name: Callable[[int, datetime], str]  # control number, now → name
+    events: Literal["all", "status_changes"]
+    batch: partners.Batch
+    control_numbers: partners.ControlNumbers
+    retry: tuple[timedelta, ...]
+    replace_unencodable: bool
+    asked_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the configuration folder says. ``data`` is absolute and may not exist yet."""
+
+    folder: Path
+    gateway: Gateway
+    data: Path
+    database: SecretStr  # the URL with an absolute path and without references
+    library: Library
+    channels: tuple[Channel, ...]
+    destinations: tuple[Destination, ...]
+
+
+def load_config(folder: Path) -> Config:
+    """Read ``gateway.yaml``, ``carriers/*.yaml`` and ``customers/*.yaml`` and build every plugin that is enabled.
+
+    Raises ConfigError with every mistake of every file. Secrets are resolved here, so that one that is missing
+    is a mistake in the file too.
+    """
+    problems = _Problems()
+    gateway = problems.attempt(partial(_gateway, folder))
+    carriers = list(_files(folder / "carriers", "carrier", CarrierFile, problems))
+    customers = list(_files(folder / "customers", "customer", CustomerFile, problems))
+    assumed = gateway or Gateway(identity="-")  # nothing may look wrong only because gateway.yaml is
+    building = _Building(problems, assumed, _library(folder, gateway) if gateway else None)
+    channels = [channel for file in carriers for channel in building.channels(file)]
+    destinations = [destination for file in customers for destination in building.destinations(file)]
+    problems += _unknown_carriers(carriers, customers)
+    if problems or gateway is None:
+        raise ConfigError(*sorted(set(problems), key=_place))
+    data = (folder / gateway.data).resolve()
+    return Config(
+        folder,
+        gateway,
+        data,
+        located_in(data, gateway.database),
+        _library(folder, gateway),
+        tuple(channels),
+        tuple(destinations),
+    )
+
+
+class _Problems(list[str]):
+    """Mistakes collected on the way."""
+
+    def attempt(self, make: Callable[[], _T]) -> _T | None:
+        """What ``make`` returns, or None after noting what is wrong."""
+        try:
+            return make()
+        except ConfigError as error:
+            self.extend(error.problems)
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _File(Generic[_Model]):
+    """One file of a partner; ``model`` is None when the file as such is not valid."""
+
+    located: Located
+    model: _Model | None
+
+    def enabled(self, section: str) -> Iterator[tuple[str, Loc]]:
+        """Name and place of everything in the section that is not switched off."""
+        found = self.located.get((section,))
+        for name in found if isinstance(found, dict) else ():
+            if self.located.get((section, name, "enabled")) is not False:
+                yield name, (section, name)
+
+
+def _gateway(folder: Path) -> Gateway:
+    located = load(folder / "gateway.yaml")
+    gateway = Gateway() if located.data is None else validate(Gateway, located)
+    absent = [
+        f"{located.at(('mappings',))}: mappings: there is no folder {path}, seen from {folder}"
+        for path in gateway.mappings
+        if "mappings" in gateway.model_fields_set and not (folder / path).is_dir()
+    ]
+    if absent:
+        raise ConfigError(*absent)
+    return gateway
+
+
+def _library(folder: Path, gateway: Gateway) -> Library:
+    own = [Path(normpath(folder / path)) for path in gateway.mappings]
+    known = {path.resolve() for path in own}
+    return Library([*own, *(shipped for shipped in _SHIPPED if shipped.is_dir() and shipped not in known)])
+
+
+def _files(folder: Path, key: str, model: type[_Model], problems: _Problems) -> Iterator[_File[_Model]]:
+    """Every YAML file of the folder that can be read, in order of names; ``key`` is the partner's, used once."""
+    first: dict[object, str] = {}
+    for path in sorted(folder.glob("[!.]*.y*ml")):
+        located = problems.attempt(partial(load, path))
+        if located is None:
+            continue
+        name, at = located.get((key,)), located.at((key,))
+        if path.suffix != ".yaml":
+            problems.append(f"{path}:1: file is not read, expected a name that ends in .yaml")
+        if isinstance(name, str) and first.setdefault(name, at) != at:
+            problems.append(f"{at}: {key} {name!r} once more, expected each in one file; the first is {first[name]}")
+        yield _File(located, problems.attempt(partial(validate, model, located)))
+
+
+def _unknown_carriers(
+    carriers: Sequence[_File[CarrierFile]], customers: Sequence[_File[CustomerFile]]
+) -> Iterator[str]:
+    """Rules that ask for a carrier nobody configured."""
+    names = [file.located.get(("carrier",)) for file in carriers]
+    known = [name for name in names if isinstance(name, str)]
+    for file in customers:
+        for index, rule in enumerate(file.model.receives if file.model else ()):
+            for name in rule.carrier or ():
+                if name not in {EVERY_CARRIER, *known}:
+                    at = file.located.at(("receives", index, "carrier"))
+                    yield f"{at}: receives[{index}].carrier: there is no carrier {name!r}{did_you_mean(name, known)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Building:
+    """Makes channels and destinations; when anything of one is wrong it is left out and the mistake noted."""
+
+    problems: _Problems
+    gateway: Gateway
+    library: Library | None  # None: gateway.yaml is not valid, so nobody knows where mappings are
+
+    def channels(self, file: _File[CarrierFile]) -> Iterator[Channel]:
+        """The enabled channels of a carrier."""
+        for name, loc in file.enabled("channels"):
+            source = self._plugin("sources", file.located, (*loc, "source"))
+            syntax = self._plugin("formats", file.located, (*loc, "format"))
+            asked_at = self._mapping(file.located, (*loc, "mapping"))
+            if file.model is None or source is None or syntax is None:
+                continue
+            options = file.model.channels[name]
+            yield Channel(
+                name=f"{file.model.carrier}/{name}",
+                carrier=file.model.carrier,
+                timezone=file.model.timezone or "",
+                dedupe_window=file.model.dedupe_window // timedelta(minutes=1),
+                source=source,
+                format=syntax,
+                mapping=options.mapping,
+                every=options.every or self.gateway.poll,
+                accept_test=options.accept_test,
+                asked_at=asked_at,
+            )
+
+    def destinations(self, file: _File[CustomerFile]) -> Iterator[Destination]:
+        """The enabled destinations of a customer."""
+        identity = {"sender": self.gateway.identity} if self.gateway.identity else {}
+        for name, loc in file.enabled("destinations"):
+            sink = self._plugin("sinks", file.located, (*loc, "sink"))
+            encoder = self._plugin("encoders", file.located, (*loc, "format"), identity)
+            asked_at = self._mapping(file.located, (*loc, "mapping"))
+            if file.model is None or sink is None or encoder is None:
+                continue
+            options = file.model.destinations[name]
+            yield Destination(
+                name=f"{file.model.customer}/{name}",
+                customer=file.model.customer,
+                wants=partial(wanted, file.model.receives),
+                sink=sink,
+                encoder=encoder,
+                mapping=options.mapping,
+                file_name=partial(options.file_name.render, customer=file.model.customer, destination=name),
+                events=options.events,
+                batch=options.batch.wired(),
+                control_numbers=options.control_numbers.wired(encoder.partnership),
+                retry=options.retry or self.gateway.retry,
+                replace_unencodable=options.unencodable == "replace",
+                asked_at=asked_at,
+            )
+
+    def _plugin(self, group: str, located: Located, loc: Loc, defaults: Mapping[str, Any] | None = None) -> Any:
+        if not isinstance(located.get(loc), dict):
+            return None  # the file's own model says so
+        return self.problems.attempt(partial(_make_plugin, group, located, loc, defaults or {}))
+
+    def _mapping(self, located: Located, loc: Loc) -> str:
+        name, asked_at = located.get(loc), f"{located.at(loc)}: "
+        if self.library is not None and isinstance(name, str):
+            self.problems.attempt(partial(self.library.find, name, asked_at))
+        return asked_at
+
+
+def _make_plugin(group: str, located: Located, loc: Loc, defaults: Mapping[str, Any]) -> Plugin:
+    classes = plugin_classes(group)
+    wanted = located.get((*loc, "type"))
+    if not isinstance(wanted, str) or wanted not in classes:
+        place = ".".join(map(str, loc))
+        found = f"{place}: missing key 'type'" if wanted is None else f"{place}.type: found {wanted!r}"
+        near = did_you_mean(str(wanted), classes)
+        raise ConfigError(f"{located.at((*loc, 'type'))}: {found}, expected one of {', '.join(classes)}{near}")
+    known = classes[wanted]
+    own = {key: value for key, value in defaults.items() if key in known.model_fields}
+    return validate(known, located, loc, without=("type",), defaults=own)
+
+
+def _place(problem: str) -> tuple[str, int]:
+    """File and line of a problem, to tell them in that order."""
+    found = re.match(r"(.*?):(\d+):", problem)
+    return (found[1], int(found[2])) if found else ("", 0)

@@ -1,0 +1,164 @@
+"""The configuration files as typed data: one model per file, one field per key, one description per field."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from edi_gateway.config.database import DEFAULT_DATABASE, DatabaseUrl
+from edi_gateway.config.fields import Name, PartyText, Section, Zone, as_list
+from edi_gateway.config.file_names import FileNameText
+from edi_gateway.config.rules import Rule
+from edi_gateway.pipeline import partners
+from edi_gateway.quantities import Duration, Size
+
+_MAX_CONTROL: Final = 99_999_999_999_999  # EDIFACT 0020 holds fourteen characters
+_MINUTE: Final = timedelta(minutes=1)
+_RETRY: Final = (
+    timedelta(0),
+    *(timedelta(minutes=minutes) for minutes in (1, 5, 15)),
+    *(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24, 24)),
+)  # more than 79 hours: a weekend and the Monday after it
+
+PositiveDuration = Annotated[Duration, Field(gt=timedelta(0))]
+Retry = Annotated[tuple[Annotated[Duration, Field(ge=timedelta(0))], ...], Field(min_length=1)]
+PluginOptions = dict[str, Any]
+
+
+class Log(Section):
+    """How the gateway logs."""
+
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="json for machines, console for people, auto: console on a terminal and json elsewhere"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least important line written")
+
+
+class Gateway(Section):
+    """``gateway.yaml``: what holds for all partners."""
+
+    data: Path = Field(Path("../data"), description="folder of the embedded database, seen from this file")
+    database: DatabaseUrl = Field(
+        DEFAULT_DATABASE,
+        description="sqlite:///FILE (seen from the data folder) or postgresql://USER:PASSWORD@HOST/NAME",
+    )
+    mappings: Annotated[tuple[Path, ...], BeforeValidator(as_list)] = Field(
+        (Path("../mappings"),), description="folder or folders of mappings, seen from this file; the first one wins"
+    )
+    identity: PartyText | None = Field(
+        None, description="who we are in outbound interchanges, ID:QUALIFIER; a destination's format may say otherwise"
+    )
+    poll: PositiveDuration = Field(_MINUTE, description="how often a channel is polled that does not say")
+    retry: Retry = Field(_RETRY, description="pauses after each failed attempt to deliver; used up: dead letter")
+    stop_timeout: Duration = Field(timedelta(seconds=30), description="how long stopping waits for what is in flight")
+    shipment_gap: PositiveDuration = Field(
+        timedelta(days=90), description="a tracking number silent for longer than this is a new shipment"
+    )
+    log: Log = Field(Log(), description="how the gateway logs")
+
+
+class ChannelOptions(Section):
+    """How one carrier sends one kind of thing."""
+
+    source: PluginOptions = Field(description="where files come from: a type and its options")
+    format: PluginOptions = Field(description="the syntax of the files: a type and its options")
+    mapping: str = Field(description="the mapping that turns messages into events, such as standard/iftsta")
+    every: PositiveDuration | None = Field(
+        None, description="how often to look for files; as gateway.yaml when left out"
+    )
+    accept_test: bool = Field(
+        default=False, strict=True, description="process interchanges marked as a test like any other"
+    )
+    enabled: bool = Field(
+        default=True, strict=True, description="false: not polled, its plugins and secrets not even looked at"
+    )
+
+
+class CarrierFile(Section):
+    """``carriers/*.yaml``: one carrier and its channels."""
+
+    carrier: Name = Field(description="the carrier's name")
+    timezone: Zone | None = Field(None, description="zone of times that name none and whose place tells none")
+    dedupe_window: Duration = Field(
+        _MINUTE,
+        ge=_MINUTE,
+        le=timedelta(days=1),
+        description="the same fact within this time is one event; whole minutes",
+    )
+    channels: dict[Name, ChannelOptions] = Field(min_length=1, description="the carrier's channels by name")
+
+    @model_validator(mode="after")
+    def _whole_minutes(self) -> CarrierFile:
+        if self.dedupe_window % _MINUTE:
+            raise ValueError(f"dedupe_window is {self.dedupe_window}, expected whole minutes")
+        return self
+
+
+class Batch(Section):
+    """When pending events become a file."""
+
+    every: Annotated[Duration, Field(ge=timedelta(0))] = Field(
+        timedelta(minutes=5), description="the longest an event waits for others to share its file"
+    )
+    at_most: int = Field(500, ge=1, le=10_000, description="events in one file; as soon as they are there it is sent")
+    max_bytes: Size = Field(1_000_000, ge=1_000, description="size of one file; one event alone may exceed it")
+
+    def wired(self) -> partners.Batch:
+        """The batch as the pipeline knows it."""
+        return partners.Batch(self.every, self.at_most, self.max_bytes)
+
+
+class ControlNumbers(Section):
+    """The sequence of interchange control references (UNB 0020)."""
+
+    start: int = Field(1, ge=0, le=_MAX_CONTROL, description="the first number")
+    maximum: int = Field(_MAX_CONTROL, ge=1, le=_MAX_CONTROL, description="the last number")
+    roll_over: bool = Field(
+        default=True, strict=True, description="begin again at start after the last; false: stop and say so"
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> ControlNumbers:
+        if self.maximum < self.start:
+            raise ValueError(f"maximum {self.maximum} is below start {self.start}, expected start first")
+        return self
+
+    def wired(self, key: str) -> partners.ControlNumbers:
+        """The sequence as the pipeline knows it; ``key`` says whose it is."""
+        return partners.ControlNumbers(key, self.start, self.maximum, self.roll_over)
+
+
+class DestinationOptions(Section):
+    """What one customer receives, in which form, where and when."""
+
+    sink: PluginOptions = Field(description="where files go: a type and its options")
+    format: PluginOptions = Field(description="the syntax and envelope of the files: a type and its options")
+    mapping: str = Field(description="the mapping that lays out events in messages")
+    file_name: FileNameText = Field(
+        description="name of each file; {control:09} in it, {date:%Y%m%d}, {customer}, {destination} if wanted"
+    )
+    events: Literal["all", "status_changes"] = Field(
+        "all", description="every event, or only those that change the shipment's status"
+    )
+    batch: Batch = Field(Batch(), description="when pending events become a file")
+    control_numbers: ControlNumbers = Field(ControlNumbers(), description="the sequence of control numbers")
+    retry: Retry | None = Field(None, description="pauses after each failed attempt; as gateway.yaml when left out")
+    unencodable: Literal["refuse", "replace"] = Field(
+        "refuse", description="a character the charset lacks: set the event aside, or write the nearest character"
+    )
+    enabled: bool = Field(
+        default=True, strict=True, description="false: nothing is collected for it, its secrets not looked at"
+    )
+
+
+class CustomerFile(Section):
+    """``customers/*.yaml``: one customer, what it receives, and where."""
+
+    customer: Name = Field(description="the customer's name")
+    receives: tuple[Rule, ...] = Field(
+        (), description="rules of which one must fit an event; what the customer subscribed to comes in any case"
+    )
+    destinations: dict[Name, DestinationOptions] = Field(min_length=1, description="the destinations by name")

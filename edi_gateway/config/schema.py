@@ -1,0 +1,45 @@
+"""JSON Schema of the configuration files, for editors that check and complete while one writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
+from edi_gateway.plugins import Plugin, plugin_classes
+
+_FILES: Final[Mapping[str, type[BaseModel]]] = {"gateway": Gateway, "carrier": CarrierFile, "customer": CustomerFile}
+_PLUGINS: Final = {  # definition and property → group of plugins whose options stand there
+    ("ChannelOptions", "source"): "sources",
+    ("ChannelOptions", "format"): "formats",
+    ("DestinationOptions", "sink"): "sinks",
+    ("DestinationOptions", "format"): "encoders",
+}
+
+
+def json_schema(file: str) -> dict[str, Any]:
+    """Schema of ``gateway``, ``carrier`` or ``customer`` files, with the options of every plugin installed."""
+    schema = _FILES[file].model_json_schema()
+    definitions = schema.setdefault("$defs", {})
+    for (owner, key), group in _PLUGINS.items():
+        if owner in definitions:
+            options = [_plugin(name, kind, definitions) for name, kind in _classes(group).items()]
+            described = {"description": definitions[owner]["properties"][key]["description"]}
+            definitions[owner]["properties"][key] = described | {"anyOf": options}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def _classes(group: str) -> Mapping[str, type[Plugin]]:
+    classes = plugin_classes(group)
+    return {name: classes[name] for name in classes}
+
+
+def _plugin(name: str, kind: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Schema of one plugin's options with its ``type``; what it defines itself goes into ``definitions``."""
+    schema = kind.model_json_schema()
+    definitions |= schema.pop("$defs", {})
+    schema["properties"] = {"type": {"const": name}} | schema.get("properties", {})
+    schema["required"] = ["type", *schema.get("required", [])]
+    return schema

@@ -1,0 +1,39 @@
+"""Errors, sorted by what happens next; every one of them speaks to the person who must act."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edi_gateway.model import Finding
+
+
+class GatewayError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """Configuration or mapping cannot be used: refuse to start, or keep what is loaded.
+
+    ``problems`` holds one ``file:line: what, expected, did you mean`` line per mistake.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class TransientError(GatewayError):
+    """The other side or the network failed for now: try again on the schedule."""
+
+
+class RefusedError(GatewayError):
+    """The other side said no for good, or the document cannot be made: dead letter."""
+
+
+class DocumentError(GatewayError):
+    """What arrived cannot be read: quarantine it with its place, what stood there, what belongs there."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(str(finding))

@@ -1,0 +1,110 @@
+"""The bounds of one interchange within a document, and its service segments (ISO 9735: UNA UNB UNG UNH UNT UNE UNZ)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from edi_gateway.formats.edifact.charsets import settle
+from edi_gateway.formats.edifact.syntax import EdifactSegment, Grammar, Reading, Shape, shape_of
+from edi_gateway.model import Finding, Severity
+
+PADDING: Final = b" \t\r\n\x00\x1a"  # what may trail a file: blanks, line breaks, NUL, Ctrl-Z
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Where an interchange stands in a document, how to read it, and what is wrong with its envelope.
+
+    ``body`` is the offset of UNB's terminator, ``end`` that of UNZ (or where the envelope broke off), ``next`` where
+    reading goes on. ``header`` is None when there is no readable UNB.
+    """
+
+    content: bytes
+    tokens: bytes  # ``content``, or as long: with the two-byte runs of ISO 2022 blotted out
+    grammar: Grammar
+    codec: str
+    certain: bool  # the codec was configured, not declared by the sender
+    start: int
+    body: int
+    end: int
+    next: int
+    header: EdifactSegment | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def control_ref(self) -> str:
+        """Interchange control reference 0020."""
+        return self.header.get(5) if self.header else ""
+
+    @property
+    def declared(self) -> str:
+        """What the document is said to be written in."""
+        return self.codec if self.certain or not self.header else self.header.get(1)
+
+    @property
+    def broken(self) -> bool:
+        """Whether a finding sets the whole interchange aside."""
+        return any(finding.severity is Severity.QUARANTINE for finding in self.findings)
+
+    def service_segments(self) -> Iterator[tuple[str, int]]:
+        """Tag and offset of every service segment between UNB and ``end``; UNA only where a UNB follows it."""
+        release = self.grammar.delimiters.release.encode("latin-1")
+        wraps = b"" if self.grammar.delimiters.by_line else b"\r\n"
+        for match in self.grammar.service.finditer(self.tokens, self.body, self.end):
+            if release and _is_released(self.tokens, match.start(), release, wraps):
+                continue
+            letter = match[1] or match[2]
+            yield f"UN{letter.decode()}", self.tokens.index(b"U", match.start())
+
+    def segment(self, tag: str, start: int) -> EdifactSegment:
+        """The service segment at that offset; what lacks a terminator reaches to the end of the document."""
+        match = self.grammar.service_segment.match(self.tokens, start)
+        data = self.content[start : match.end(1)] if match else self.content[start:].rstrip(PADDING)
+        codec = settle(data, self.codec, certain=self.certain).codec
+        wrapped = b"\n" in data or b"\r" in data
+        return EdifactSegment(tag, 0, start, data.decode("latin-1"), Reading(self.grammar, codec, wrapped))
+
+    def cut(self, start: int, end: int) -> Shape:
+        """The segments between two offsets, the last of which follows a terminator."""
+        shape = shape_of(self.tokens[start:end].decode("latin-1"), self.grammar)
+        if self.tokens is self.content:
+            return shape
+        latin = self.content[start:end].decode("latin-1")
+        texts = [latin[at : at + len(text)] for at, text in zip(shape.starts, shape.texts, strict=False)]
+        return shape._replace(texts=texts)
+
+    def terminated(self, segment: EdifactSegment) -> bool:
+        """Whether a terminator follows; the last line of a document may go without one."""
+        terminator = self.grammar.delimiters.terminator.encode("latin-1")
+        return self.tokens.startswith(terminator, segment.end) or self.grammar.delimiters.by_line
+
+    def wrapped(self, segment: EdifactSegment) -> bool:
+        """Whether a line break stands inside the segment."""
+        data = self.content[segment.start : segment.end]
+        return not self.grammar.delimiters.by_line and (b"\n" in data or b"\r" in data)
+
+
+def _is_released(tokens: bytes, at: int, release: bytes, wraps: bytes) -> bool:
+    """Whether an odd run of release characters stands before ``at``, the line breaks of a hard wrap aside."""
+    count, before = 0, at - 1
+    while before >= 0:
+        character = tokens[before : before + 1]
+        if character == release:
+            count += 1
+        elif character not in wraps or not wraps:
+            break
+        before -= 1
+    return count % 2 == 1
+
+
+def same_reference(one: str, other: str) -> bool:
+    """Equal as written, or as numbers: carriers pad control references as they like."""
+    one, other = one.strip(), other.strip()
+    return one == other or (one.isdigit() and other.isdigit() and one.lstrip("0") == other.lstrip("0"))
+
+
+def same_count(claimed: str, counted: int) -> bool:
+    """Whether a control count says what was counted."""
+    return same_reference(claimed, str(counted))

@@ -1,0 +1,158 @@
+"""The EDIFACT format: bytes to interchanges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final, Literal
+
+from pydantic import Field, field_validator
+
+from edi_gateway.errors import DocumentError
+from edi_gateway.formats.edifact.charsets import codec_named, mask_shifted
+from edi_gateway.formats.edifact.envelope import PADDING, Envelope
+from edi_gateway.formats.edifact.messages import MessageReader
+from edi_gateway.formats.edifact.survey import begins_here, headless, next_message, next_start, read_envelope, shown
+from edi_gateway.formats.edifact.syntax import EdifactSegment
+from edi_gateway.formats.edifact.tally import prepared_at
+from edi_gateway.formats.guide import guide_names, load_guide
+from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
+from edi_gateway.plugins import Plugin
+
+_BANNER: Final = 1024  # how far into a document the first interchange may begin
+_BOM: Final = b"\xef\xbb\xbf"
+_WIDE_BOMS: Final = (b"\xff\xfe", b"\xfe\xff", b"U\x00N\x00", b"\x00U\x00N")
+
+
+class Edifact(Plugin):
+    """Reads UN/EDIFACT (ISO 9735 syntax 1 to 4)."""
+
+    message: str = Field("IFTSTA", description="message type to read; messages of other types are set aside")
+    charset: str = Field("", description="character set to use instead of UNB's: UNOA to UNOY or a Python codec")
+    control_references: Literal["refuse", "warn"] = Field(
+        "refuse", description="what becomes of an interchange whose UNZ (or UNE) names another reference than its UNB"
+    )
+    accept: Literal["message", "interchange"] = Field(
+        "message", description="'interchange': one message set aside sets its whole interchange aside"
+    )
+
+    @field_validator("message")
+    @classmethod
+    def _has_guide(cls, value: str) -> str:
+        if value not in guide_names():
+            known = ", ".join(guide_names())
+            raise ValueError(f"there is no guide for {value!r}; there are: {known}")
+        return value
+
+    @field_validator("charset")
+    @classmethod
+    def _is_charset(cls, value: str) -> str:
+        try:
+            return value and codec_named(value)
+        except LookupError:
+            raise ValueError(f"{value!r} is neither a syntax identifier (UNOA to UNOY) nor a Python codec") from None
+
+    def decode(self, content: bytes) -> Iterator[Interchange]:
+        """Read the interchanges in order, each envelope before its messages.
+
+        Raises DocumentError when the document is empty or nothing in it looks like EDIFACT.
+        """
+        at, masked = _skip_padding(content, 0), mask_shifted(content)
+        if at == len(content):
+            raise _unreadable("an empty file", 0, "an interchange")
+        banner = _banner(content, at)
+        if banner:
+            at = banner.at.end
+        yield from self._read_from(content, masked, at, banner)
+
+    def _read_from(self, content: bytes, masked: bytes, at: int, banner: Finding | None) -> Iterator[Interchange]:
+        while at < len(content):
+            if begins_here(content, at):
+                envelope = read_envelope(
+                    content, at, masked=masked, codec=self.charset, references=self.control_references
+                )
+            else:
+                envelope = headless(content, at)
+            yield self._interchange(envelope, banner)
+            at, banner = _skip_padding(content, envelope.next), None
+
+    def _interchange(self, envelope: Envelope, banner: Finding | None) -> Interchange:
+        header, findings = envelope.header, list(envelope.findings)
+        if banner:
+            findings.insert(0, banner)
+        broken = envelope.broken
+        if self.accept == "interchange" and not broken:
+            refusal = self._refusal(envelope)
+            findings += refusal
+            broken = bool(refusal)
+        return Interchange(
+            sender=_party(header, 2),
+            recipient=_party(header, 3),
+            control_ref=envelope.control_ref,
+            messages=iter(()) if broken else self._messages(envelope),
+            position=Position(interchange=envelope.control_ref, start=envelope.start, end=envelope.next),
+            findings=tuple(findings),
+            test=header is not None and header.get(11).strip() not in {"", "0"},
+            prepared_at=prepared_at(header) if header else None,
+        )
+
+    def _messages(self, envelope: Envelope) -> Iterator[Message]:
+        return MessageReader(envelope, load_guide(self.message)).read()
+
+    def _refusal(self, envelope: Envelope) -> list[Finding]:
+        """The reason to set aside all, when one message had to be."""
+        for message in self._messages(envelope):
+            for reason in message.findings:
+                if reason.severity is Severity.QUARANTINE:
+                    found, expected = f"a message set aside: {reason.found}", f"sound messages only ({reason.expected})"
+                    advice = "this partner's interchanges are taken as a whole or not at all (accept: interchange)"
+                    return [replace(reason, level=Level.INTERCHANGE, found=found, expected=expected, advice=advice)]
+        return []
+
+
+def _party(header: EdifactSegment | None, element: int) -> Party:
+    return Party(*(header.get(element, component) for component in (1, 2, 3))) if header else Party("")
+
+
+def _skip_padding(content: bytes, at: int) -> int:
+    """Offset of the first byte that is no blank, line break, NUL, Ctrl-Z or byte order mark."""
+    size = len(content)
+    while at < size:
+        if content.startswith(_BOM, at):
+            at += len(_BOM)
+        elif content[at] in PADDING:
+            at += 1
+        else:
+            break
+    return at
+
+
+def _banner(content: bytes, at: int) -> Finding | None:
+    """A remark on text before the first interchange; its position ends where the interchange begins.
+
+    Raises DocumentError when no interchange or message begins near the top.
+    """
+    if begins_here(content, at):
+        return None
+    limit = at + _BANNER
+    begin = min(next_start(content, at), next_message(content, at, limit))
+    if begin == at:
+        return None
+    if begin >= min(limit, len(content)):
+        raise _unreadable(shown(content, at), at, "UNA or UNB", _advice(content))
+    place = Position(start=at, end=begin)
+    found, advice = shown(content, at, begin), "what stands before the interchange is passed over"
+    return Finding(Severity.WARNING, Level.INTERCHANGE, place, found, "UNA or UNB", advice)
+
+
+def _advice(content: bytes) -> str:
+    if content.startswith(_WIDE_BOMS):
+        return "this looks like UTF-16: ask the sender for one byte a character, or UTF-8"
+    if content.lstrip().startswith(b"ISA"):
+        return "this looks like X12: use that format for this channel"
+    return "this is no EDIFACT file: look at what the channel collects"
+
+
+def _unreadable(found: str, at: int, expected: str, advice: str = "") -> DocumentError:
+    place = Position(start=at, end=at)
+    return DocumentError(Finding(Severity.QUARANTINE, Level.DOCUMENT, place, found, expected, advice))

@@ -1,0 +1,118 @@
+"""The EDIFACT encoder: messages to an interchange, in the character set and directory a customer asked for."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from edi_gateway.formats.edifact.charsets import CODECS, encodable
+from edi_gateway.formats.edifact.party import PartyText
+from edi_gateway.formats.edifact.writer import (
+    Envelope,
+    OutgoingMessage,
+    arrange,
+    write_interchange,
+)
+from edi_gateway.formats.guide import load_guide
+from edi_gateway.model import OutboundMessage
+from edi_gateway.plugins import Plugin
+
+_LINE_BREAKS: Final = {"none": "", "lf": "\n", "crlf": "\r\n"}
+_BY_HAND: Final = str.maketrans(
+    {"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "’": "'", "–": "-"}
+)
+
+
+def _syntax(text: str) -> str:
+    identifier, _, version = text.partition(":")
+    if identifier not in CODECS or version not in {"1", "2", "3", "4"}:
+        known = ", ".join(name for name in CODECS if name.startswith("UNO"))
+        raise ValueError(f"found {text!r}, expected an identifier and a version, such as UNOC:3; identifiers: {known}")
+    return text
+
+
+def _version(text: str) -> str:
+    version, _, release = text.partition(":")
+    if not version or not release:
+        raise ValueError(f"found {text!r}, expected version and release of the directory, such as D:01B")
+    return text
+
+
+class EdifactOutput(Plugin):
+    """Writes UN/EDIFACT interchanges (ISO 9735 syntax 1 to 4)."""
+
+    message: Literal["IFTSTA"] = Field("IFTSTA", description="message type to write")
+    version: Annotated[str, AfterValidator(_version)] = Field(
+        "D:01B", description="version and release of the message's directory (UNH S009)"
+    )
+    association: str = Field("", max_length=6, description="association assigned code, such as EAN004 (UNH 0057)")
+    syntax: Annotated[str, AfterValidator(_syntax)] = Field(
+        "UNOC:3", description="syntax identifier and version (UNB S001)"
+    )
+    sender: PartyText = Field(description="who we are: ID, ID:QUALIFIER or ID:QUALIFIER:ROUTING (UNB S002)")
+    recipient: PartyText = Field(description="who the customer is, in the same form (UNB S003)")
+    application_reference: str = Field("", max_length=14, description="application reference (UNB 0026)")
+    una: bool = Field(default=True, description="begin with the service string advice")
+    line_breaks: Literal["none", "lf", "crlf"] = Field("none", description="what follows each segment terminator")
+    test: bool = Field(default=False, description="mark interchanges as a test (UNB 0035)")
+
+    @property
+    def partnership(self) -> str:
+        """Sender and recipient: within it, an interchange control reference is unique (ISO 9735, 0020)."""
+        return f"EDIFACT {self.sender} {self.recipient}"
+
+    def encode(self, control_ref: str, prepared_at: datetime, messages: Sequence[OutboundMessage]) -> bytes:
+        """The interchange in bytes; raises RefusedError for what the character set or the directory cannot hold."""
+        identifier, _, version = self.syntax.partition(":")
+        envelope = Envelope(
+            sender=self.sender,
+            recipient=self.recipient,
+            control_ref=control_ref,
+            prepared_at=prepared_at,
+            syntax=identifier,
+            version=version,
+            application_ref=self.application_reference,
+            test=self.test,
+            line_breaks=_LINE_BREAKS[self.line_breaks],
+            una=self.una,
+        )
+        guide = load_guide(self.message)
+        return write_interchange(envelope, [arrange(self._outgoing(message), guide) for message in messages])
+
+    def replace(self, text: str) -> str:
+        """The text with what the character set cannot carry written by the nearest characters, at last a blank."""
+        charset = self.syntax.partition(":")[0]
+        return "".join(part for character in text for part in _nearest(character, charset))
+
+    def _outgoing(self, message: OutboundMessage) -> OutgoingMessage:
+        version, _, release = self.version.partition(":")
+        return OutgoingMessage(
+            ref=message.control_ref,
+            segments=message.body.children,
+            type=self.message,
+            version=version,
+            release=release,
+            association=self.association,
+        )
+
+
+def _nearest(character: str, charset: str) -> str:
+    for candidate in (
+        character,
+        character.upper(),
+        character.translate(_BY_HAND),
+        character.translate(_BY_HAND).upper(),
+        _without_marks(character),
+        _without_marks(character).upper(),
+    ):
+        if candidate and encodable(candidate, charset) is None:
+            return candidate
+    return " "
+
+
+def _without_marks(character: str) -> str:
+    return "".join(part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part))

@@ -1,0 +1,261 @@
+"""EDIFACT syntax (ISO 9735, versions 1 to 4) below the envelope: delimiters, segments, elements.
+
+Text is cut while it is still Latin-1, where an index is a byte offset; only what somebody reads is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from edi_gateway.model import Segment
+
+SERVICE_STRING_LENGTH: Final = 9
+_BLANKS: Final = " \t\r\n"
+_BREAKS: Final = str.maketrans("", "", "\r\n")
+_DEFAULT_REPETITION: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Delimiters:
+    """The service characters of one interchange; "" where there is none."""
+
+    component: str = ":"
+    element: str = "+"
+    release: str = "?"
+    repetition: str = ""
+    terminator: str = "'"
+
+    @property
+    def by_line(self) -> bool:
+        """Whether a line break ends a segment."""
+        return self.terminator in "\r\n"
+
+    @property
+    def sound(self) -> bool:
+        """Whether they can be told apart from each other and from data."""
+        used = [self.component, self.element, self.terminator, *self.release]
+        text = "".join(used)
+        return len(set(used)) == len(used) and text.isascii() and not any(c.isalnum() or c == " " for c in text)
+
+
+def delimiters_of(service_string: bytes, version: str) -> Delimiters:
+    """Delimiters of a UNA (nine bytes, or none for the defaults) under that syntax version.
+
+    The fifth service character separates repetitions in version 4 and means nothing before.
+    """
+    if not service_string:
+        return Delimiters(repetition=_DEFAULT_REPETITION if version == "4" else "")
+    component, element, _decimal, release, repetition, terminator = list(service_string[3:].decode("latin-1"))
+    return Delimiters(
+        component=component,
+        element=element,
+        release=release.strip(" "),
+        repetition=repetition.strip(" ") if version == "4" else "",
+        terminator=terminator,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What follows from a set of delimiters, compiled once."""
+
+    delimiters: Delimiters
+    segment: re.Pattern[str]  # one segment with its terminator; group 1 is its text
+    tag: re.Pattern[str]  # a sound tag and what must follow it
+    component: re.Pattern[str]  # group 1: one component, group 2: the separator after it
+    released: re.Pattern[str]
+    service: re.Pattern[bytes]  # a terminator and the service segment after it; the group is the tag's last letter
+    service_segment: re.Pattern[bytes]  # as ``segment``, on bytes
+
+
+@lru_cache(maxsize=64)
+def grammar_of(delimiters: Delimiters) -> Grammar:
+    """Compile the patterns. They are possessive throughout: no input makes them backtrack."""
+    release, terminator = re.escape(delimiters.release), re.escape(delimiters.terminator)
+    element = re.escape(delimiters.element)
+    separators = re.escape(delimiters.component + delimiters.element + delimiters.repetition)
+    wrap = "" if delimiters.by_line else r"[\r\n]*+"  # a hard wrap may fall between any two characters
+    blanks = "[" + "".join(c for c in _BLANKS if c != delimiters.terminator) + "]*+"
+    plain = f"[^{release}{terminator}]*+"
+    text = f"{plain}(?:{release}{wrap}.{plain})*+" if release else plain
+    segment = f"(?s){blanks}({text}){terminator}"
+    letter = rf"([BEGHTZ])(?={wrap}[{element}{terminator}])|(A)(?=.{{6}}[{_BLANKS}]*+UNB)"
+    service = f"(?s){terminator}{blanks}U{wrap}N{wrap}(?:{letter})"
+    return Grammar(
+        delimiters=delimiters,
+        segment=re.compile(segment),
+        tag=re.compile(rf"[A-Z0-9]{{3}}(?:[{separators}]|\Z)"),
+        component=re.compile(rf"(?s)((?:[^{release}{separators}]|{release}.?)*+)([{separators}]|\Z)"),
+        released=re.compile(f"(?s){release}(.?)"),
+        service=re.compile(service.encode("latin-1")),
+        service_segment=re.compile(segment.encode("latin-1")),
+    )
+
+
+class Shape(NamedTuple):
+    """The segments of a run of text, cut but not yet read."""
+
+    texts: Sequence[str]
+    starts: Sequence[int]  # index of each one's first character
+    tags: list[str]
+    wrapped: bool = False  # a line break stands inside a segment
+    odd: int = -1  # index of the first that has no sound tag
+
+
+def shape_of(text: str, grammar: Grammar) -> Shape:
+    """Cut ``text``, which begins with a tag and ends with a terminator. Empty segments are nothing."""
+    texts, gap = _cut_plain(text, grammar.delimiters)
+    tag = grammar.tag
+    if not texts or not all(tag.match(head) for head in {segment[:4] for segment in texts}):
+        return _cut_carefully(text, grammar)
+    starts = list(accumulate(map(gap.__add__, map(len, texts)), initial=0))
+    return Shape(texts, starts, [segment[:3] for segment in texts])
+
+
+def _cut_plain(text: str, marks: Delimiters) -> tuple[list[str], int]:
+    """The segments of text that breaks lines after every terminator or nowhere, and the characters between two.
+
+    An empty list when it is not as plain as that.
+    """
+    texts = text.split(marks.terminator)
+    texts.pop()
+    if marks.release and marks.release + marks.terminator in text:
+        texts = _glued(texts, marks)
+    if "\n" not in text and "\r" not in text:
+        return texts, 1
+    line_break = "\r\n" if "\r" in text else "\n"
+    count, width = len(texts) - 1, len(line_break)
+    if marks.by_line or any(text.count(c) != count for c in line_break):
+        return [], 0
+    if not all(segment.startswith(line_break) for segment in texts[1:]):
+        return [], 0
+    return [texts[0], *(segment[width:] for segment in texts[1:])], 1 + width
+
+
+def _glued(pieces: list[str], marks: Delimiters) -> list[str]:
+    """Join what was cut at released terminators."""
+    texts: list[str] = []
+    held = ""
+    for piece in pieces:
+        whole = held + piece
+        if whole.endswith(marks.release) and (len(whole) - len(whole.rstrip(marks.release))) % 2:
+            held = whole + marks.terminator
+        else:
+            texts.append(whole)
+            held = ""
+    return texts
+
+
+def _cut_carefully(text: str, grammar: Grammar) -> Shape:
+    """Cut any text, noting broken lines and the first tag that is none."""
+    texts: list[str] = []
+    starts: list[int] = []
+    tags: list[str] = []
+    wrapped, odd = False, -1
+    for match in grammar.segment.finditer(text):
+        segment = match[1].rstrip("\r\n") if grammar.delimiters.by_line else match[1]
+        if not segment:
+            continue
+        joined = segment.translate(_BREAKS)
+        wrapped = wrapped or joined != segment
+        if odd < 0 and not grammar.tag.match(joined):
+            odd = len(tags)
+        texts.append(segment)
+        starts.append(match.start(1))
+        tags.append(joined[:3])
+    return Shape(texts, starts, tags, wrapped, odd)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the segments of one message are to be read. ``wrapped``: line breaks inside them are to be deleted."""
+
+    grammar: Grammar
+    codec: str
+    wrapped: bool = False
+
+    def split(self, latin: str) -> list[str | list[str]]:
+        """Elements of a segment given as Latin-1, the tag first; only where something is released as components."""
+        text, marks = self.text(latin), self.grammar.delimiters
+        if marks.release and marks.release in text:
+            return _split_released(text, self.grammar)
+        fields = text.split(marks.element)
+        if marks.repetition and marks.repetition in text:
+            return [field.partition(marks.repetition)[0] for field in fields]
+        return list(fields)
+
+    def text(self, latin: str) -> str:
+        """Decoded text of what was cut as Latin-1."""
+        text = latin
+        if self.codec != "ascii":
+            # The message as a whole decodes; a shift sequence left open at a delimiter is shown, not guessed.
+            text = text.encode("latin-1").decode(self.codec, "backslashreplace")
+        return text.translate(_BREAKS) if self.wrapped else text
+
+
+def _split_released(text: str, grammar: Grammar) -> list[str | list[str]]:
+    """Cut a segment that holds release characters, keeping the first repetition of each element."""
+    components: list[str] = []
+    fields: list[str | list[str]] = [components]
+    skipping = False
+    for piece, separator in grammar.component.findall(text):
+        if not skipping:
+            components.append(grammar.released.sub(r"\1", piece))
+        if not separator:
+            break
+        if separator == grammar.delimiters.element:
+            components, skipping = [], False
+            fields.append(components)
+        elif separator == grammar.delimiters.repetition:
+            skipping = True
+    return fields
+
+
+class EdifactSegment(Segment):
+    """A segment that is decoded, split and released when somebody asks.
+
+    Element 1 is the first after the tag. Of a repeated element (syntax 4) the first repetition is given.
+    ``end`` is the offset of its terminator.
+    """
+
+    __slots__ = ("_fields", "_latin", "_reading")
+
+    def __init__(self, tag: str, number: int, start: int, latin: str, reading: Reading) -> None:
+        # Written out: calling the base costs a third of building a message.
+        self.tag = tag
+        self.number = number
+        self.start = start
+        self.end = start + len(latin)
+        self.parent = None
+        self.children = []
+        self._latin = latin
+        self._reading = reading
+        self._fields: list[str | list[str]] | None = None
+
+    def get(self, element: int, component: int = 1) -> str:
+        """The text at that place, counted from 1 (the tag is 0), released and decoded; "" when absent."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = self._reading.split(self._latin)
+        if element >= len(fields):
+            return ""
+        field = fields[element]
+        parts = field.split(self._reading.grammar.delimiters.component) if isinstance(field, str) else field
+        return parts[component - 1] if component <= len(parts) else ""
+
+    def components(self, element: int) -> list[str]:
+        """All components of that element; none when the segment ends before it."""
+        elements = [[self.tag], *self.elements]
+        return elements[element] if element < len(elements) else []
+
+    @property
+    def elements(self) -> list[list[str]]:
+        """All elements after the tag, each as its components."""
+        mark = self._reading.grammar.delimiters.component
+        fields = self._reading.split(self._latin)[1:]
+        return [field.split(mark) if isinstance(field, str) else field for field in fields]

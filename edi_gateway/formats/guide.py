@@ -1,0 +1,234 @@
+"""Guides: how the segments of a message type nest, as data (``guides/*.yaml``) for reading and for writing.
+
+Reading goes by tag and nesting, never by group number, and is tolerant of order: a segment belongs to the innermost
+open group that holds its tag in the message's own directory, else in any directory. What no open group knows stays
+with the innermost group of the main line and is reported.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import yaml
+
+from edi_gateway.model import Segment
+
+Path = tuple[str, ...]
+
+_FOLDER: Final = files("edi_gateway.formats").joinpath("guides")
+_CENTURY_TURN: Final = 50  # directories are numbered by year: D.94B is of 1994, D.24A of 2024
+
+
+class Step(NamedTuple):
+    """What one tag does in a given state: the state after it and where its segment goes."""
+
+    state: _State
+    depth: int  # index of its parent among the open groups
+    opens: bool  # whether it opens a group of its own
+    known: bool  # False: no open group holds it
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """Nesting of one message type.
+
+    ``groups`` gives for each group (a path of tags such as UNH/CNI/STS) what it holds, in writing order, by the
+    directory from which on that is so. ``main`` are the groups that keep what nobody knows, ``left_by`` the tags that
+    end such a group, ``tolerated`` groups that no directory has (nesting like the one named), ``silent`` tags that
+    are taken below the root wherever they stand.
+    """
+
+    message: str
+    root: str
+    groups: Mapping[Path, Mapping[str, tuple[str, ...]]]
+    main: tuple[Path, ...]
+    left_by: Mapping[Path, frozenset[str]]
+    tolerated: Mapping[Path, Path]
+    silent: frozenset[str]
+    _starts: dict[str, _State] = field(default_factory=dict, init=False, repr=False)
+
+    def order(self, directory: str, path: str) -> list[str]:
+        """Tags below the group at ``path`` (UNH/CNI/STS) in the order that directory writes them.
+
+        Raises KeyError when no directory has such a group.
+        """
+        return list(self._held(_path(path), directory))
+
+    def check(self, directory: str, path: str) -> str:
+        """What is wrong with a segment at ``path`` (UNH/CNI/STS/RFF) in that directory; "" when it belongs there."""
+        steps = _path(path)
+        if steps[:1] != (self.root,):
+            return f"{path}: a path of {self.message} begins with {self.root}"
+        for depth in range(1, len(steps)):
+            group, tag = steps[:depth], steps[depth]
+            held = self._held(group, directory) if group in self.groups else ()
+            if tag not in held:
+                holds = f"it holds {' '.join(held)}" if held else "it holds nothing"
+                return f"{path}: {self.message} {directory} has no {tag} below {'/'.join(group)}; {holds}"
+        return ""
+
+    def start(self, directory: str) -> _State:
+        """State in which only the root is open."""
+        edition = self._edition(directory)
+        if edition not in self._starts:
+            self._starts[edition] = _State(self, edition, (self.root,), {})
+        return self._starts[edition]
+
+    def step(self, directory: str, path: Path, tag: str) -> tuple[Path, bool]:
+        """The group a segment belongs to when the groups along ``path`` are open, and whether it is known there."""
+        reach = list(self._reach(path, tag))
+        for held in (self._held_exactly, self._held_anywhere):
+            for group in reach:
+                if tag in held(group, directory):
+                    return group, True
+        for group in reach:
+            if (*group, tag) in self.tolerated:
+                return group, False
+        return next(group for group in _outwards(path) if group in self.main), False
+
+    def opens(self, path: Path) -> bool:
+        """Whether the segment at ``path`` opens a group."""
+        return self._like(path) in self.groups
+
+    def _reach(self, path: Path, tag: str) -> Iterator[Path]:
+        """The open groups that may take the tag, innermost first."""
+        for group in _outwards(path):
+            yield group
+            if tag not in self.left_by.get(group, {tag}):
+                return
+
+    def _held_exactly(self, group: Path, directory: str) -> tuple[str, ...]:
+        return self._held(self._like(group), directory)
+
+    def _held_anywhere(self, group: Path, _directory: str) -> set[str]:
+        held = {tag for tags in self.groups[self._like(group)].values() for tag in tags}
+        return held | self.silent if len(group) == 1 else held
+
+    def _held(self, group: Path, directory: str) -> tuple[str, ...]:
+        """What the group holds there; () in directories older than the group."""
+        rank = _rank(directory)
+        held: tuple[str, ...] = ()
+        for since, tags in self.groups[group].items():
+            if _rank(since) <= rank:
+                held = tags
+        return held
+
+    def _like(self, path: Path) -> Path:
+        for tolerated, known in self.tolerated.items():
+            if path[: len(tolerated)] == tolerated:
+                return known + path[len(tolerated) :]
+        return path
+
+    def _edition(self, directory: str) -> str:
+        """The listed directory whose rules hold for any given one, so that there are few states to remember."""
+        later = bisect_right(self._editions, _rank(directory), key=_rank)
+        return self._editions[max(later - 1, 0)]
+
+    @cached_property
+    def _editions(self) -> list[str]:
+        return sorted({since for variants in self.groups.values() for since in variants}, key=_rank)
+
+
+class _State(dict[str, Step]):
+    """An automaton that grows as tags are met: open groups → tag → step."""
+
+    def __init__(self, guide: Guide, edition: str, path: Path, siblings: dict[Path, _State]) -> None:
+        super().__init__()
+        self._guide, self._edition, self._path, self._siblings = guide, edition, path, siblings
+        siblings[path] = self
+
+    def __missing__(self, tag: str) -> Step:
+        group, known = self._guide.step(self._edition, self._path, tag)
+        opens = self._guide.opens((*group, tag))
+        after = (*group, tag) if opens else group
+        if after not in self._siblings:
+            _State(self._guide, self._edition, after, self._siblings)
+        self[tag] = step = Step(self._siblings[after], len(group) - 1, opens, known)
+        return step
+
+    @property
+    def path(self) -> str:
+        """The open groups, written as a path."""
+        return "/".join(self._path)
+
+
+def nest(segments: Iterable[Segment], guide: Guide, directory: str) -> Segment:
+    """Hang the segments of one message, header first, below each other; returns the header."""
+    below = iter(segments)
+    root = next(below)
+    state, stack = guide.start(directory), [root]
+    for segment in below:
+        state, depth, opens, _ = state[segment.tag]
+        del stack[depth + 1 :]
+        parent = segment.parent = stack[depth]
+        parent.children.append(segment)
+        if opens:
+            stack.append(segment)
+    return root
+
+
+def strangers(tags: Sequence[str], guide: Guide, directory: str) -> list[tuple[int, str]]:
+    """Index of each tag (header first) that no open group knows, and the path it was put below; each pair once."""
+    found: dict[tuple[str, str], int] = {}
+    state = guide.start(directory)
+    for index in range(1, len(tags)):
+        tag = tags[index]
+        step = state[tag]
+        state = step.state
+        if not step.known:
+            path = state.path.removesuffix(f"/{tag}") if step.opens else state.path
+            found.setdefault((tag, path), index)
+    return [(index, path) for (_, path), index in found.items()]
+
+
+def load_guide(message: str) -> Guide:
+    """The guide of a message type; raises KeyError when there is none (``guide_names`` lists those there are)."""
+    if message not in guide_names():
+        raise KeyError(message)
+    return _load(message)
+
+
+def guide_names() -> list[str]:
+    """Message types that have a guide."""
+    names = (entry.name for entry in _FOLDER.iterdir())
+    return sorted(name.removesuffix(".yaml").upper() for name in names if name.endswith(".yaml"))
+
+
+@cache
+def _load(message: str) -> Guide:
+    data = yaml.safe_load(_FOLDER.joinpath(f"{message.lower()}.yaml").read_text("utf-8"))
+    return Guide(
+        message=data["message"],
+        root=data["root"],
+        groups={
+            _path(group): {since: tuple(tags.split()) for since, tags in variants.items()}
+            for group, variants in data["groups"].items()
+        },
+        main=tuple(map(_path, data["main"])),
+        left_by={_path(group): frozenset(tags.split()) for group, tags in data["left_by"].items()},
+        tolerated={_path(odd): _path(known) for odd, known in data["tolerated"].items()},
+        silent=frozenset(data["silent"].split()),
+    )
+
+
+def _path(text: str) -> Path:
+    return tuple(text.split("/"))
+
+
+def _outwards(path: Path) -> Iterator[Path]:
+    return (path[:depth] for depth in range(len(path), 0, -1))
+
+
+def _rank(directory: str) -> int:
+    """Orders directories by their date; what is not D.yyL is older than all of them."""
+    match = re.fullmatch(r"D[.:]?(\d\d)([A-Z])", directory)
+    if match is None:
+        return 0
+    year = int(match[1])
+    return (year + (1900 if year >= _CENTURY_TURN else 2000)) * 100 + ord(match[2])

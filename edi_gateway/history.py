@@ -1,0 +1,125 @@
+"""What a shipment's events, taken together, say of it: pure functions of the set of events.
+
+Nothing here depends on the order in which events arrived; files overtake each other, and the answer must not care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import reduce
+from typing import Final, NamedTuple
+
+from edi_gateway.model import Classifier, Direction, Status
+
+DEFAULT_GAP: Final = timedelta(days=90)
+
+
+class HistoryEvent(NamedTuple):
+    """The part of a tracking event that decides where its shipment stands."""
+
+    fingerprint: str
+    status: Status
+    occurred_at: datetime  # aware
+    reason: str = ""
+    classifier: Classifier = Classifier.ACT
+    direction: Direction = Direction.FORWARD
+    correction: bool = False
+    mapped: bool = True
+    retracted: bool = False
+    date_only: bool = False
+
+    @property
+    def order(self) -> tuple[datetime, int, str]:
+        """Place in the history: time, then rank of the status, then fingerprint, so that no two events tie."""
+        return self.occurred_at, self.status.rank, self.fingerprint
+
+    @property
+    def moving(self) -> bool:
+        """Whether the event may move a status: it happened, was understood, and was not taken back."""
+        return (
+            self.classifier is Classifier.ACT
+            and self.mapped
+            and not self.retracted
+            and self.status is not Status.UNKNOWN
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentState:
+    """Where a shipment stands; ``fingerprint`` and ``status_at`` name the event that decided, or nothing."""
+
+    status: Status = Status.UNKNOWN
+    reason: str = ""
+    direction: Direction = Direction.FORWARD
+    status_at: datetime | None = None
+    fingerprint: str = ""
+    milestones: Mapping[Status, tuple[datetime, datetime]] = field(default_factory=dict)  # first and last time
+
+
+class Move(NamedTuple):
+    """What one event changed, were the events before it all that was known."""
+
+    event: HistoryEvent
+    before: ShipmentState  # both without milestones
+    after: ShipmentState
+
+
+def split_epochs(times: Sequence[datetime], gap: timedelta = DEFAULT_GAP) -> list[list[int]]:
+    """Indices of ``times`` in time order, cut where two neighbours lie more than ``gap`` apart.
+
+    A carrier uses a tracking number again after a while; each cut begins another shipment (epoch).
+    """
+    epochs: list[list[int]] = []
+    for index in sorted(range(len(times)), key=times.__getitem__):
+        if epochs and times[index] - times[epochs[-1][-1]] <= gap:
+            epochs[-1].append(index)
+        else:
+            epochs.append([index])
+    return epochs
+
+
+def state_of(events: Iterable[HistoryEvent]) -> ShipmentState:
+    """The state these events add up to, whatever order they come in."""
+    moving = _in_order(events)
+    state = reduce(_step, moving, ShipmentState())
+    milestones: dict[Status, tuple[datetime, datetime]] = {}
+    for event in moving:
+        first, _ = milestones.get(event.status, (event.occurred_at, event.occurred_at))
+        milestones[event.status] = (first, event.occurred_at)
+    return ShipmentState(state.status, state.reason, state.direction, state.status_at, state.fingerprint, milestones)
+
+
+def moves(known: Iterable[HistoryEvent], told: Iterable[HistoryEvent]) -> Iterator[Move]:
+    """Add ``told`` to ``known`` one by one in time order, each with the current state before and after it.
+
+    A late event may change nothing, because what is known already happened after it.
+    """
+    standing = _in_order(known)
+    passed, folded = 0, ShipmentState()  # everything up to the event being added
+    before = reduce(_step, standing, folded)
+    for event in sorted(told, key=lambda event: event.order):
+        while passed < len(standing) and standing[passed].order < event.order:
+            folded = _step(folded, standing[passed])
+            passed += 1
+        folded = _step(folded, event) if event.moving else folded
+        after = reduce(_step, standing[passed:], folded)
+        yield Move(event, before, after)
+        before = after
+
+
+def _in_order(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    return sorted((event for event in events if event.moving), key=lambda event: event.order)
+
+
+def _step(state: ShipmentState, event: HistoryEvent) -> ShipmentState:
+    if state.status.terminal and not _may_leave(state, event):
+        return state
+    return ShipmentState(event.status, event.reason, event.direction, event.occurred_at, event.fingerprint)
+
+
+def _may_leave(state: ShipmentState, event: HistoryEvent) -> bool:
+    if state.status is Status.LOST or event.correction:
+        return True
+    return event.direction is Direction.RETURN and state.direction is Direction.FORWARD

@@ -1,0 +1,287 @@
+"""Tracking events → message: the mapping language run backwards.
+
+A place that is read from in one direction is written to in the other: ``DTM[1.1=334]@1.2`` makes a DTM whose
+element 1 component 1 is 334. The order of segments is the format's business, not the mapping's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from edi_gateway.errors import RefusedError
+from edi_gateway.mapping.harmonize import convert
+from edi_gateway.mapping.path import Path, Scope, Step, parse_place
+from edi_gateway.mapping.schema import EventPlaces, OutboundCode, Text
+from edi_gateway.model import OutboundSegment, Status, TrackingEvent
+
+WRITTEN_FORMATS = {"102": "%Y%m%d", "203": "%Y%m%d%H%M", "204": "%Y%m%d%H%M%S", "205": "%Y%m%d%H%M%z"}  # DE 2379
+_FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
+HEADER_FIELDS = frozenset({"control", "message", "document_number", "function", "carrier", "customer", "created"})
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a message says of itself, for the templates of ``header``."""
+
+    control: str
+    message: str
+    document_number: str
+    function: str  # BGM 1225
+    carrier: str
+    customer: str
+    created: datetime
+
+
+@dataclass(slots=True)
+class _Tree:
+    """A message being laid out: the groups that are open, outermost first, and how many groups each holder has."""
+
+    root: OutboundSegment
+    open: list[tuple[list[tuple[Path, str]], OutboundSegment]] = field(default_factory=list)
+    counts: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A mapping compiled for writing. ``levels`` are the nested groups of one event, such as CNI, STS."""
+
+    name: str
+    version: str
+    levels: tuple[Step, ...]
+    timezone: ZoneInfo | None  # zone times are written in; None is the zone the carrier meant
+    event: EventPlaces
+    header: Mapping[str, str]
+    constants: Sequence[tuple[Path, str]]
+    statuses: Mapping[str, OutboundCode]
+
+    def outbound_code(self, status: Status, reason: str) -> OutboundCode | None:
+        """What the customer calls it: by reason first, then by the reason's namespace, then by status."""
+        namespace = reason.partition(".")[0]
+        keys = (f"{status}/{reason}", f"{status}/{namespace}", str(status))
+        return next((self.statuses[key] for key in keys if key in self.statuses), None)
+
+    def message(
+        self, header: Header, events: Iterable[TrackingEvent], clean: Callable[[str], str] = str
+    ) -> OutboundSegment:
+        """The message's tree, its root the header segment; raises RefusedError for an event that has no code.
+
+        ``clean`` is applied to every text that comes from an event.
+        """
+        root = OutboundSegment("UNH")
+        for place, template in self.header.items():
+            _write(root, (), parse_place(place), _fill(template, header))
+        tree = _Tree(root)
+        for event in events:
+            self._add(tree, list(self._values(event, clean)))
+        return root
+
+    def _add(self, tree: _Tree, values: list[tuple[Path, str]]) -> None:
+        """Hang one event into the tree; an outer group is shared as long as everything in it is the same."""
+        holder = tree.root
+        for depth, step in enumerate(self.levels):
+            last = depth == len(self.levels) - 1
+            mine = [(path, value) for path, value in values if self._depth(path) == depth]
+            if not last and len(tree.open) > depth and tree.open[depth][0] == mine:
+                holder = tree.open[depth][1]
+                continue
+            node = _node(step)
+            holder.children.append(node)
+            tree.counts[id(holder)] += 1
+            index = str(tree.counts[id(holder)])
+            for path, value in mine:
+                _write(node, (step,), path, value.replace("{index}", index))
+            del tree.open[depth:]
+            tree.open.append((mine, node))
+            holder = node
+
+    def _depth(self, path: Path) -> int:
+        """Which level of the event a place belongs to: its own segment's, or the enclosing one it names."""
+        if path.scope is not Scope.OUTWARD:
+            return len(self.levels) - 1
+        return next(depth for depth, step in enumerate(self.levels) if step.tag == path.steps[0].tag)
+
+    def _values(self, event: TrackingEvent, clean: Callable[[str], str]) -> Iterator[tuple[Path, str]]:
+        yield from self.constants
+        code = self.outbound_code(event.status, event.reason)
+        if code is None:
+            what = f"{event.status}/{event.reason}" if event.reason else event.status
+            raise RefusedError(f"{self.name} has no code for {what}: add it under statuses")
+        places = self.event
+        location = places.location
+        texts = (
+            (places.tracking_number, event.tracking_number),
+            (places.piece, event.piece),
+            (places.code, code.code),
+            (places.code_list, code.list),
+            (places.code_agency, code.agency),
+            (places.reason, code.reason),
+            (places.text, event.text if code.text is None else code.text),
+            (location.name, event.location.name),
+            (location.unlocode, event.location.unlocode),
+            (location.country, event.location.country),
+            (places.account, event.account),
+            (places.signatory, event.signatory),
+        )
+        for target, value in texts:
+            if target and value and target[0].path:
+                yield target[0].path, clean(_fit(target[0], value))
+        if places.occurred_at:
+            yield from self._instant(event)
+        yield from self._references(event, clean)
+
+    def _instant(self, event: TrackingEvent) -> Iterator[tuple[Path, str]]:
+        instants = self.event.occurred_at
+        chosen = next((each for each in instants if each.classifier is event.classifier), instants[0])
+        wanted = "102" if event.date_only else ("203" if chosen.format == "edifact" else chosen.format)
+        when = event.occurred_at
+        if self.timezone and not event.date_only:
+            when = when.astimezone(self.timezone)
+        if "%" in wanted:
+            yield chosen.path, when.strftime(wanted)
+            return
+        yield chosen.path, format_edifact(when, wanted)
+        yield _beside(chosen.path), wanted
+
+    def _references(self, event: TrackingEvent, clean: Callable[[str], str]) -> Iterator[tuple[Path, str]]:
+        for reference in self.event.references:
+            if isinstance(reference, Path):
+                continue
+            for qualifier, places in reference.items():
+                for place, value in zip(places, event.references.get(qualifier, ()), strict=False):
+                    yield place, clean(value)
+
+
+def compile_layout(
+    *,
+    name: str,
+    version: str,
+    for_each: Path,
+    timezone: str,
+    event: EventPlaces,
+    header: Mapping[str, str],
+    constants: Mapping[str, str],
+    statuses: Mapping[str, OutboundCode],
+) -> Layout:
+    """Check what can be checked before an event comes; raises ValueError that says what to mend."""
+    if for_each.scope is not Scope.OWN or not for_each.steps:
+        raise ValueError(f"for_each names every group from the header down, such as CNI/STS, not {for_each}")
+    _check_statuses(statuses)
+    _check_header(header)
+    written = [(parse_place(place), text) for place, text in constants.items()]
+    zone = ZoneInfo(timezone) if timezone else None
+    layout = Layout(name, version, for_each.steps, zone, event, header, written, statuses)
+    for instant in event.occurred_at:
+        if "%" not in instant.format and instant.format not in {*WRITTEN_FORMATS, "edifact"}:
+            known = ", ".join(WRITTEN_FORMATS)
+            raise ValueError(f"occurred_at: format {instant.format} cannot be written, expected one of {known}")
+    for path in _targets(event, layout.constants):
+        if path.scope is Scope.DEEP:
+            raise ValueError(f"{path} can be read but not written: name the groups on the way instead of //")
+        if path.scope is Scope.OUTWARD and path.steps[0].tag not in {step.tag for step in for_each.steps[:-1]}:
+            raise ValueError(f"{path} looks outward to a group that for_each {for_each} does not open")
+    return layout
+
+
+def _targets(event: EventPlaces, constants: Sequence[tuple[Path, str]]) -> Iterator[Path]:
+    yield from (path for path, _ in constants)
+    location = event.location
+    fields = (event.tracking_number, event.piece, event.code, event.code_list, event.code_agency, event.reason)
+    for texts in (*fields, event.text, location.name, location.unlocode, location.country, event.account):
+        if texts and texts[0].path:
+            yield texts[0].path
+    yield from (instant.path for instant in event.occurred_at)
+    yield from (p for r in event.references if not isinstance(r, Path) for places in r.values() for p in places)
+
+
+def _check_statuses(statuses: Mapping[str, OutboundCode]) -> None:
+    known = {status.value for status in Status}
+    for key in statuses:
+        if key.partition("/")[0] not in known:
+            raise ValueError(f"statuses: {key} is no status: expected STATUS or STATUS/reason, one of {sorted(known)}")
+    missing = sorted(known - set(statuses))
+    if missing:
+        raise ValueError(f"statuses: no code for {', '.join(missing)}; extends: standard/tracking_events brings them")
+
+
+def _check_header(header: Mapping[str, str]) -> None:
+    for place, template in header.items():
+        parse_place(place)
+        for name, _ in _FIELD.findall(template):
+            if name not in HEADER_FIELDS:
+                raise ValueError(f"header {place}: {{{name}}} is unknown, expected one of {sorted(HEADER_FIELDS)}")
+
+
+def _fill(template: str, header: Header) -> str:
+    def value(matched: re.Match[str]) -> str:
+        found = getattr(header, matched[1])
+        return format_edifact(found, matched[2] or "203") if isinstance(found, datetime) else str(found)
+
+    return _FIELD.sub(value, template)
+
+
+def _fit(target: Text, value: str) -> str:
+    value = convert(target, value)
+    return value[: target.max_length] if target.max_length else value
+
+
+def _beside(path: Path) -> Path:
+    return Path(path.text, path.scope, path.steps, path.element, path.component + 1)
+
+
+def _write(node: OutboundSegment, own: tuple[Step, ...], path: Path, value: str) -> None:
+    """Put a value where the path says, making the segments on the way that are not there yet."""
+    if not value:
+        return
+    steps = path.steps
+    if own and steps and steps[0].tag == own[0].tag:
+        steps = steps[1:]
+    for step in steps:
+        node = _child(node, step)
+    node.put(path.element, path.component, value)
+
+
+def _child(node: OutboundSegment, step: Step) -> OutboundSegment:
+    """The segment the step means, made if there is none; a later place may add constants to one that is there."""
+    fixed = list(_fixed(step))
+    for child in node.children:
+        standing = [_at(child, element, component) for element, component, _ in fixed]
+        fits = all(text in {"", value} for text, (_, _, value) in zip(standing, fixed, strict=True))
+        if child.tag == step.tag and fits and (not fixed or standing[0]):
+            _fix(child, fixed)
+            return child
+    made = _node(step)
+    node.children.append(made)
+    return made
+
+
+def _node(step: Step) -> OutboundSegment:
+    node = OutboundSegment(step.tag)
+    _fix(node, _fixed(step))
+    return node
+
+
+def _fix(node: OutboundSegment, fixed: Iterable[tuple[int, int, str]]) -> None:
+    for element, component, value in fixed:
+        node.put(element, component, value)
+
+
+def _fixed(step: Step) -> Iterator[tuple[int, int, str]]:
+    """The conditions of a step as constants to write: the first value of each."""
+    for condition in step.conditions:
+        if not condition.negated:
+            yield condition.element, condition.component, condition.values[0]
+
+
+def _at(node: OutboundSegment, element: int, component: int) -> str:
+    composite = node.elements[element - 1] if len(node.elements) >= element else []
+    return composite[component - 1] if len(composite) >= component else ""
+
+
+def format_edifact(when: datetime, code: str) -> str:
+    """The instant in a date/time format of DE 2379 (102, 203, 204 or 205), in its own offset."""
+    return when.strftime(WRITTEN_FORMATS[code])

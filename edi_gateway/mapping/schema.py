@@ -1,0 +1,262 @@
+"""The mapping YAML as typed data: one page of keys, no expressions, no code."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from edi_gateway.mapping.convert import CONVERTERS
+from edi_gateway.mapping.path import Path, parse_path, parse_place
+from edi_gateway.model import Classifier, Direction, MessageFunction, Status
+
+REASON = re.compile(r"[a-z][a-z_]*(\.[a-z0-9_]+)+")
+NAMESPACES = frozenset(
+    {
+        *("info", "pickup", "transit", "customs", "delay", "hold", "delivery", "attempt", "address", "refused"),
+        *("pickup_point", "delivered", "damage", "loss", "return", "cancel", "equipment", "doc", "discrepancy"),
+        *("other", "x"),
+    }
+)
+_DIRECTORY = re.compile(r"(\d{2}[A-Z])?\.\.(\d{2}[A-Z])?|\d{2}[A-Z]")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def _place(value: object) -> object:
+    return parse_place(value) if isinstance(value, str) else value
+
+
+def _segments(value: object) -> object:
+    return parse_path(value) if isinstance(value, str) else value
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _as_source(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+Place = Annotated[Path, BeforeValidator(_place)]
+SegmentPath = Annotated[Path, BeforeValidator(_segments)]
+
+
+def check_reason(reason: str) -> str:
+    """A reason is namespaced lower snake case; raises ValueError that says which namespaces there are."""
+    if not REASON.fullmatch(reason) or reason.partition(".")[0] not in NAMESPACES:
+        msg = f'"{reason}" is no reason: expected <namespace>.<what> in lower case with a namespace of {_spaces()}'
+        raise ValueError(msg)
+    return reason
+
+
+def _spaces() -> str:
+    return ", ".join(sorted(NAMESPACES))
+
+
+Reason = Annotated[str, Field(pattern=REASON.pattern), BeforeValidator(lambda text: check_reason(str(text)))]
+
+
+class Text(_Strict):
+    """Where a text comes from: a place, or a constant, with converters applied in order."""
+
+    path: Place | None = Field(None, description="the place in the message")
+    const: str | None = Field(None, description="a constant instead of a place")
+    convert: tuple[str, ...] = Field((), description="named converters applied in order")
+    values: dict[str, str] = Field(default_factory=dict, description='replacement per text, "*" for any other')
+    max_length: int | None = Field(None, ge=1, description="cut to this many characters when written")
+
+    @field_validator("convert", mode="before")
+    @classmethod
+    def _known(cls, names: object) -> object:
+        names = _as_list(names)
+        for name in names if isinstance(names, list) else []:
+            if name not in CONVERTERS:
+                msg = f'"{name}" is no converter: expected one of {", ".join(sorted(CONVERTERS))}'
+                raise ValueError(msg)
+        return names
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Text:
+        if (self.path is None) == (self.const is None):
+            msg = "expected exactly one of path and const"
+            raise ValueError(msg)
+        return self
+
+
+class Instant(_Strict):
+    """Where a point in time comes from, and what kind of statement it is."""
+
+    path: Place = Field(description="the place of the date or time")
+    format: str = Field(
+        "edifact", description="edifact (the 2379 code beside the value), a 2379 code, or a strptime pattern"
+    )
+    classifier: Classifier | None = Field(None, description="ACT, EST or PLN when this place says so")
+    derived: bool = Field(default=False, description="a last resort, not the event's own time: a warning is kept")
+
+
+Texts = Annotated[tuple[Annotated[Text, BeforeValidator(_as_source)], ...], BeforeValidator(_as_list)]
+Instants = Annotated[tuple[Annotated[Instant, BeforeValidator(_as_source)], ...], BeforeValidator(_as_list)]
+
+
+class LocationPlaces(_Strict):
+    """Where the parts of a location stand."""
+
+    name: Texts = ()
+    unlocode: Texts = ()
+    country: Texts = ()
+
+
+References = SegmentPath | dict[str, Annotated[tuple[Place, ...], BeforeValidator(_as_list)]]
+
+
+class EventPlaces(_Strict):
+    """Where each field of a tracking event stands; a list means: the first that is there."""
+
+    tracking_number: Texts = Field((), description="the shipment's number at the carrier")
+    piece: Texts = Field((), description="the package within the shipment")
+    code: Texts = Field((), description="the carrier's status code")
+    code_list: Texts = Field((), description="the code list the status code is of (1131)")
+    code_agency: Texts = Field((), description="the agency responsible for that list (3055)")
+    reason: Texts = Field((), description="status reason codes; all that are there are kept, the first known decides")
+    text: Texts = Field((), description="free text of the carrier")
+    occurred_at: Instants = Field((), description="when it happened or is expected")
+    location: LocationPlaces = Field(LocationPlaces(), description="where")
+    account: Texts = Field((), description="the carrier's customer account")
+    signatory: Texts = Field((), description="who signed")
+    references: tuple[References, ...] = Field(
+        (), description="segments whose element 1 is qualifier:value, or qualifier → places; all are kept"
+    )
+
+
+class ReportPlaces(_Strict):
+    """What a message says of itself."""
+
+    number: Texts = Field((), description="the carrier's number of this report (BGM 1004)")
+    function: Texts = Field((), description="the message function code (BGM 1225)")
+    functions: dict[str, MessageFunction] = Field(default_factory=dict, description="function code → meaning")
+    issued_at: Instants = Field((), description="when the report was made")
+
+
+class Requirement(_Strict):
+    """What must stand at a place for a segment to be an event we understand."""
+
+    path: Place
+    values: tuple[str, ...]
+    expected: str = Field(description="said to the person who must act")
+    advice: str = ""
+
+
+class CodeEntry(_Strict):
+    """What one status code means."""
+
+    status: Status
+    reason: Reason | Literal[""] = ""
+    classifier: Classifier | None = None
+    direction: Direction | None = None
+    correction: bool = Field(default=False, description="may leave a terminal status")
+    name: str = ""
+    reasons: dict[str, CodeEntry] = Field(default_factory=dict, description="meaning with this reason code beside it")
+
+
+class ReasonEntry(_Strict):
+    """What one status reason code means."""
+
+    reason: Reason
+    status: Status | None = Field(None, description="a hint for people; the event's own status code decides")
+    name: str = ""
+
+
+def _as_entry(value: object) -> object:
+    return {"status": value} if isinstance(value, str) else value
+
+
+Codes = dict[str, Annotated[CodeEntry, BeforeValidator(_as_entry)]]
+
+
+def _as_reason(value: object) -> object:
+    return {"reason": value} if isinstance(value, str) else value
+
+
+Reasons = dict[str, Annotated[ReasonEntry, BeforeValidator(_as_reason)]]
+
+
+class CodeList(_Strict):
+    """A table of codes and when it applies; the more conditions a table names, the earlier it is asked."""
+
+    list: tuple[str, ...] | None = Field(None, description="code list identifiers (1131) it is for")
+    agency: tuple[str, ...] | None = Field(None, description='agencies (3055) it is for; "" is: none named')
+    directory: str | None = Field(None, description='directories it is for, such as "..98A", "98B.." or "01B"')
+    table: str | None = Field(None, description="a shared table, such as standard/codes/rec24")
+    codes: Codes = Field(default_factory=dict)
+
+    @field_validator("list", "agency", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return None if value is None else [str(item) for item in _as_list(value)]  # type: ignore[attr-defined]
+
+    @field_validator("directory")
+    @classmethod
+    def _range(cls, value: str | None) -> str | None:
+        if value is not None and not _DIRECTORY.fullmatch(value):
+            msg = f'"{value}" is no range of directories: expected "..98A", "98B..", "96A..98A" or "01B"'
+            raise ValueError(msg)
+        return value
+
+    @property
+    def specificity(self) -> int:
+        """How many conditions it names, the code list weighing most."""
+        return 4 * (self.list is not None) + 2 * (self.agency is not None) + (self.directory is not None)
+
+
+class SharedTable(_Strict):
+    """A file under ``codes/``: a published code list, reviewed once for everybody."""
+
+    list: str
+    codes: Codes
+
+
+class SharedReasons(_Strict):
+    """A file under ``codes/`` that holds status reason codes."""
+
+    list: str
+    codes: Reasons
+
+
+class OutboundCode(_Strict):
+    """What a customer calls one of our statuses."""
+
+    code: str
+    list: str = ""
+    agency: str = ""
+    reason: str = Field("", description="status reason code to write")
+    text: str | None = Field(None, description="text to write instead of the carrier's")
+
+
+def _as_outbound(value: object) -> object:
+    return {"code": value} if isinstance(value, str) else value
+
+
+class MappingFile(_Strict):
+    """One mapping file, as operations people write it."""
+
+    extends: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field((), description="what this one builds on")
+    message: str | None = Field(None, description="the message type it is for")
+    timezone: str | None = Field(None, description="zone of times that name none; the carrier's file may say otherwise")
+    for_each: SegmentPath | None = Field(None, description="one event for each of these segments")
+    require: tuple[Requirement, ...] | None = Field(None, description="what must stand there for it to be an event")
+    report: ReportPlaces | None = None
+    event: EventPlaces | None = None
+    codes: Codes = Field(default_factory=dict, description="status code → status, for any list and agency")
+    code_lists: tuple[CodeList, ...] = ()
+    reasons: Reasons = Field(default_factory=dict, description="status reason code → reason")
+    reason_tables: tuple[str, ...] | None = Field(None, description="shared tables of status reason codes")
+    header: dict[str, str] = Field(default_factory=dict, description="place → template, written once per message")
+    constants: dict[str, str] = Field(default_factory=dict, description="place → text, written with every event")
+    statuses: dict[str, Annotated[OutboundCode, BeforeValidator(_as_outbound)]] = Field(
+        default_factory=dict, description="STATUS or STATUS/reason → the customer's code"
+    )

@@ -1,0 +1,352 @@
+"""The nouns of the gateway: plain immutable data, no behaviour beyond what the data itself says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+
+class Status(StrEnum):
+    """Where a shipment stands, in the gateway's one vocabulary."""
+
+    UNKNOWN = "UNKNOWN"
+    PENDING = "PENDING"
+    PICKED_UP = "PICKED_UP"
+    IN_TRANSIT = "IN_TRANSIT"
+    EXCEPTION = "EXCEPTION"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
+    ATTEMPT_FAILURE = "ATTEMPT_FAILURE"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
+    RETURN_TO_SENDER = "RETURN_TO_SENDER"
+    LOST = "LOST"
+    DELIVERED = "DELIVERED"
+    RETURNED = "RETURNED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def rank(self) -> int:
+        """Decides between events of the same instant: the higher rank stands."""
+        return _RANK[self]
+
+    @property
+    def terminal(self) -> bool:
+        """Left only by a correction, a retraction or a change of direction (LOST also by any later scan)."""
+        return self.rank >= _TERMINAL_FROM
+
+
+_RANK: Final[Mapping[Status, int]] = {
+    Status.UNKNOWN: 0,
+    Status.PENDING: 10,
+    Status.PICKED_UP: 20,
+    Status.IN_TRANSIT: 30,
+    Status.EXCEPTION: 35,
+    Status.OUT_FOR_DELIVERY: 40,
+    Status.ATTEMPT_FAILURE: 42,
+    Status.AVAILABLE_FOR_PICKUP: 45,
+    Status.RETURN_TO_SENDER: 60,
+    Status.LOST: 88,
+    Status.DELIVERED: 90,
+    Status.RETURNED: 92,
+    Status.CANCELLED: 95,
+}
+_TERMINAL_FROM: Final = 88
+
+
+class Classifier(StrEnum):
+    """Whether something happened, is expected, or was planned. Only ACT moves a status."""
+
+    ACT = "ACT"
+    EST = "EST"
+    PLN = "PLN"
+
+
+class Direction(StrEnum):
+    """Which way the goods travel."""
+
+    FORWARD = "forward"
+    RETURN = "return"
+
+
+class TimeBasis(StrEnum):
+    """What an event's instant rests on: where the reader found the time zone."""
+
+    OFFSET = "offset"  # the carrier wrote a zone or offset
+    LOCATION = "location"  # the zone of the event's place
+    PARTNER = "partner"  # the trading partner's default zone
+    ASSUMED = "assumed"  # nothing said: taken as UTC
+
+
+class MessageFunction(StrEnum):
+    """What a message does to what was said before (EDIFACT BGM 1225)."""
+
+    ORIGINAL = "original"
+    CANCELLATION = "cancellation"
+    REPLACEMENT = "replacement"
+
+
+class Level(StrEnum):
+    """How much of a document a finding concerns, from all of it to one event."""
+
+    DOCUMENT = "document"
+    INTERCHANGE = "interchange"
+    MESSAGE = "message"
+    EVENT = "event"
+
+
+class Severity(StrEnum):
+    """What becomes of the part concerned: taken with a remark, or set aside."""
+
+    WARNING = "warning"
+    QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a document. ``start``/``end`` are byte offsets; counts begin at 1; 0 or "" is 'not known'."""
+
+    interchange: str = ""  # control reference
+    message: str = ""  # message reference
+    segment: int = 0  # within its message; the header (UNH) is 1
+    tag: str = ""
+    element: int = 0
+    component: int = 0
+    start: int = 0
+    end: int = 0
+
+    def __str__(self) -> str:
+        parts = [f"interchange {self.interchange}" if self.interchange else ""]
+        parts.append(f"message {self.message}" if self.message else "")
+        parts.append(f"segment {self.segment} {self.tag}".strip() if self.segment else self.tag)
+        parts.append(f"element {self.element}" if self.element else "")
+        parts.append(f"component {self.component}" if self.component else "")
+        said = ", ".join(part for part in parts if part)
+        return said or f"byte {self.start}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a reader noticed: what stood there, what belongs there, and what to do about it."""
+
+    severity: Severity
+    level: Level
+    at: Position
+    found: str
+    expected: str
+    advice: str = ""
+    code: str = ""  # EDIFACT 0085 where one fits
+
+    def __str__(self) -> str:
+        said = f"{self.at}: found {self.found or 'nothing'}, expected {self.expected}"
+        return f"{said}; {self.advice}" if self.advice else said
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who an interchange is from or for (S002/S003, ISA05-08)."""
+
+    id: str
+    qualifier: str = ""
+    routing: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.id}:{self.qualifier}" if self.qualifier else self.id
+
+
+class Segment:
+    """One segment and, below it, the segments its group holds.
+
+    ``number`` counts within the message (header = 1); ``start``/``end`` are byte offsets in the document.
+    A format subclasses it to split ``elements`` only when somebody looks.
+    """
+
+    __slots__ = ("_by_tag", "children", "end", "number", "parent", "start", "tag")
+
+    def __init__(self, tag: str, number: int, start: int, end: int) -> None:
+        self.tag = tag
+        self.number = number
+        self.start = start
+        self.end = end
+        self.parent: Segment | None = None
+        self.children: list[Segment] = []
+        self._by_tag: dict[str, list[Segment]] | None = None
+
+    def by_tag(self) -> dict[str, list[Segment]]:
+        """The segments directly below, by tag; call it only once the message is nested."""
+        index = getattr(self, "_by_tag", None)  # a format may build segments without __init__
+        if index is None:
+            index = self._by_tag = {}
+            for child in self.children:
+                index.setdefault(child.tag, []).append(child)
+        return index
+
+    def get(self, element: int, component: int = 1) -> str:
+        """The text at that place, counted from 1 (the tag is 0), released and decoded; "" when absent."""
+        raise KeyError(element, component)
+
+    def components(self, element: int) -> list[str]:
+        """All components of that element."""
+        raise KeyError(element)
+
+    def __repr__(self) -> str:
+        return f"<{self.tag} segment {self.number} bytes {self.start}-{self.end}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message (transaction set). ``body`` is the header segment with everything nested below it."""
+
+    type: str  # IFTSTA
+    version: str  # D:96A:UN:EAN004
+    control_ref: str
+    body: Segment | None  # None when a finding sets the whole message aside
+    position: Position
+    group_ref: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Interchange:
+    """One envelope. ``messages`` is read once and lazily, so that memory stays flat.
+
+    A QUARANTINE finding among ``findings`` means the envelope is broken: nothing of it may be processed.
+    """
+
+    sender: Party
+    recipient: Party
+    control_ref: str
+    messages: Iterator[Message]
+    position: Position
+    findings: tuple[Finding, ...] = ()
+    test: bool = False
+    prepared_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where something happened, as far as the carrier said."""
+
+    name: str = ""
+    unlocode: str = ""
+    country: str = ""  # ISO 3166-1 alpha-2
+
+    def __bool__(self) -> bool:
+        return bool(self.name or self.unlocode or self.country)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where an event was read, to the byte, and by which rule of which mapping."""
+
+    interchange: str = ""
+    message: str = ""
+    document_number: str = ""  # the carrier's own number of the report (BGM 1004)
+    segment: int = 0
+    start: int = 0
+    end: int = 0
+    mapping: str = ""
+    mapping_version: str = ""
+    rule: str = ""  # file:line of the code table entry that decided
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingEvent:
+    """One thing a carrier said about one shipment, in the gateway's vocabulary."""
+
+    carrier: str
+    tracking_number: str
+    status: Status
+    occurred_at: datetime  # aware, in the offset the carrier meant
+    reason: str = ""  # namespaced second level: attempt.not_home
+    mapped: bool = True  # False: no code table knew raw_code; status is UNKNOWN and moves nothing
+    classifier: Classifier = Classifier.ACT
+    direction: Direction = Direction.FORWARD
+    correction: bool = False  # may leave a terminal status
+    piece: str = ""
+    raw_code: str = ""
+    code_list: str = ""
+    code_agency: str = ""
+    raw_reason: str = ""
+    text: str = ""
+    date_only: bool = False  # the carrier named a day, no time; occurred_at is that day's noon
+    time_basis: TimeBasis = TimeBasis.ASSUMED
+    location: Location = Location()
+    account: str = ""
+    signatory: str = ""
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # qualifier → values
+    provenance: Provenance = Provenance()
+
+    @property
+    def fact(self) -> str:
+        """What is said of which goods, without the time: equal for the same fact told in other words."""
+        what = f"{self.status}/{self.reason}" if self.mapped else f"raw {self.code_agency} {self.raw_code}"
+        return f"{self.carrier}|{self.tracking_number}|{self.piece}|{what}|{self.classifier}|{self.direction}"
+
+    def fingerprint(self, window: int = 1) -> str:
+        """Key that is equal for the same fact at the same time; ``window`` is its width in minutes.
+
+        Begins with the hour as eight hex digits, so that a unique index grows at its end. A date-only
+        report is keyed by its day.
+        """
+        minute = int(self.occurred_at.timestamp()) // 60
+        when = self.occurred_at.date().isoformat() if self.date_only else str(minute // window * window)
+        digest = hashlib.blake2b(f"{self.fact}|{when}".encode(), digest_size=12).hexdigest()
+        return f"{minute // 60:08x}{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class RawDocument:
+    """Bytes as they came, once."""
+
+    channel: str
+    name: str
+    content: bytes
+    received_at: datetime
+    key: str = ""  # how the source tells this copy from others (path, size, time)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes, in hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundDocument:
+    """Sealed bytes under their final name: what every attempt sends."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class OutboundSegment:
+    """A segment to be written, with the segments its group holds. ``elements[0]`` holds the components of element 1."""
+
+    tag: str
+    elements: list[list[str]] = field(default_factory=list)
+    children: list[OutboundSegment] = field(default_factory=list)
+
+    def put(self, element: int, component: int, value: str) -> None:
+        """Write a text at a place, counted from 1."""
+        while len(self.elements) < element:
+            self.elements.append([])
+        composite = self.elements[element - 1]
+        while len(composite) < component:
+            composite.append("")
+        composite[component - 1] = value
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundMessage:
+    """A message to be written: its reference and everything below its header segment."""
+
+    control_ref: str
+    body: OutboundSegment
+
+
+def utc_now() -> datetime:
+    """The present instant, aware, in UTC."""
+    return datetime.now(UTC)

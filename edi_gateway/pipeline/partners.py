@@ -1,0 +1,65 @@
+"""The wired trading partners: channels documents come from and destinations they go to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from edi_gateway.mapping.harmonize import Mapping, Partner
+from edi_gateway.mapping.render import Layout
+from edi_gateway.model import TrackingEvent
+from edi_gateway.plugins import Encoder, Format, Sink, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """How one carrier sends one kind of thing."""
+
+    name: str  # carrier/channel
+    partner: Partner
+    source: Source
+    every: timedelta
+    format: Format
+    mapping: Mapping
+    accept_test: bool = False
+    dedupe_window: int = 1  # minutes
+    epoch_gap: timedelta = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """When pending events become a file: the oldest has waited ``every``, or there are ``at_most`` of them."""
+
+    every: timedelta
+    at_most: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControlNumbers:
+    """The sequence of control numbers of one trading partner."""
+
+    key: str
+    start: int
+    maximum: int
+    roll_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Format, layout, sink and schedule of what one customer receives."""
+
+    name: str  # customer/destination
+    customer: str
+    wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer matches
+    events: Literal["all", "status_changes"]
+    layout: Layout
+    encoder: Encoder
+    sink: Sink
+    batch: Batch
+    file_name: Callable[[int, datetime], str]
+    control_numbers: ControlNumbers
+    retry: Sequence[timedelta]
+    replace_unencodable: bool = False

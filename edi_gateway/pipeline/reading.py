@@ -1,0 +1,84 @@
+"""Bytes → what each message says: decode and harmonize joined, touching nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from edi_gateway.errors import DocumentError
+from edi_gateway.mapping.harmonize import Harmonized, Mapping, Partner
+from edi_gateway.model import Finding, Interchange, Level, Message, Position, Severity
+from edi_gateway.plugins import Format
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One step through a document: a message's say, or findings of an envelope."""
+
+    findings: tuple[Finding, ...]
+    said: Harmonized | None = None
+
+
+def read(
+    content: bytes, syntax: Format, mapping: Mapping, partner: Partner, now: datetime, *, accept_test: bool = True
+) -> Iterator[Reading]:
+    """Read a document message by message; whatever is wrong with it comes out as a finding, never as an error."""
+    try:
+        for interchange in syntax.decode(content):
+            yield from _read_interchange(interchange, mapping, partner, now, accept_test=accept_test)
+    except DocumentError as error:
+        yield Reading((error.finding,))
+    except Exception as error:
+        # A defect of ours must not stop the daemon, nor lose the document: it waits in quarantine for a better version.
+        log.exception("document.unreadable")
+        yield Reading((_defect(error, Position(), Level.DOCUMENT),))
+
+
+def _read_interchange(
+    interchange: Interchange, mapping: Mapping, partner: Partner, now: datetime, *, accept_test: bool
+) -> Iterator[Reading]:
+    if interchange.findings:
+        yield Reading(interchange.findings)
+    if interchange.test and not accept_test:
+        yield Reading((_test_interchange(interchange),))
+        return
+    for message in interchange.messages:
+        yield _read_message(message, mapping, partner, now)
+
+
+def _read_message(message: Message, mapping: Mapping, partner: Partner, now: datetime) -> Reading:
+    if message.body is None:
+        return Reading(message.findings)
+    try:
+        said = mapping.harmonize(message, partner, now)
+    except Exception as error:
+        log.exception("message.unreadable", message=message.control_ref)
+        return Reading((*message.findings, _defect(error, message.position, Level.MESSAGE)))
+    return Reading((*message.findings, *said.findings), said)
+
+
+def _test_interchange(interchange: Interchange) -> Finding:
+    return Finding(
+        Severity.QUARANTINE,
+        Level.INTERCHANGE,
+        interchange.position,
+        "the test indicator (UNB 0035)",
+        "a production interchange",
+        "set accept_test: true on the channel if it is for test data, then retry",
+    )
+
+
+def _defect(error: Exception, at: Position, level: Level) -> Finding:
+    return Finding(
+        Severity.QUARANTINE,
+        level,
+        at,
+        f"something that made the gateway fail ({type(error).__name__}: {error})",
+        "a document the gateway can read",
+        "this is a defect of the gateway: report it with the document, and retry after an upgrade",
+    )

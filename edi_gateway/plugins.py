@@ -1,0 +1,118 @@
+"""What a plugin is: one frozen pydantic model whose fields are its YAML options and whose methods do the work.
+
+Built-ins register in ``pyproject.toml`` under the same entry-point groups as anybody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from edi_gateway.model import Interchange, OutboundDocument, OutboundMessage
+
+
+class Plugin(BaseModel):
+    """Base of every plugin: immutable, and a stranger among its options is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Arrival(NamedTuple):
+    """One file as a source hands it over. ``ack`` lets the source clear its copy: call it after the commit."""
+
+    name: str
+    content: bytes
+    key: str
+    ack: Callable[[], Awaitable[None]]
+
+
+class Memory(Protocol):
+    """What a source may remember of one channel between polls."""
+
+    looks: dict[str, str]  # name → size and time at the previous look; lives as long as the process
+
+    async def known(self, keys: Collection[str]) -> set[str]:
+        """Those of ``keys`` whose bytes are committed already."""
+
+    async def retain(self, keys: Collection[str]) -> None:
+        """Forget every committed key that is not among ``keys``: its file is gone."""
+
+
+class Step(NamedTuple):
+    """One line of a connection check: what was tried, whether it held, and what was seen."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where documents come from."""
+
+    def poll(self, memory: Memory) -> AsyncIterator[Sequence[Arrival]]:
+        """Yield what is there in batches; each batch is committed, then acked, before the next is asked for."""
+
+    def check(self) -> AsyncIterator[Step]:
+        """Prove the connection step by step; changes nothing that stays."""
+
+    async def close(self) -> None:
+        """Give back what is kept open between calls."""
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where outbound documents go."""
+
+    async def send(self, document: OutboundDocument, *, again: bool) -> str:
+        """Deliver the bytes under that name and return what was verified.
+
+        ``again`` says an earlier attempt may have arrived. Raises TransientError or RefusedError.
+        """
+
+    def check(self) -> AsyncIterator[Step]:
+        """Prove the connection step by step; changes nothing that stays."""
+
+    async def close(self) -> None:
+        """Give back what is kept open between calls."""
+
+
+@runtime_checkable
+class Format(Protocol):
+    """Knows a syntax: bytes to interchanges."""
+
+    def decode(self, content: bytes) -> Iterator[Interchange]:
+        """Read the interchanges in order; raises DocumentError when there is none at all."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Knows a syntax the other way: messages to the bytes of one interchange."""
+
+    @property
+    def partnership(self) -> str:
+        """Sender and recipient: whose sequence of control numbers it is."""
+
+    def encode(self, control_ref: str, prepared_at: datetime, messages: Sequence[OutboundMessage]) -> bytes:
+        """The interchange as it is sent; raises RefusedError for what the charset or the guide cannot hold."""
+
+    def replace(self, text: str) -> str:
+        """The text with every character the charset cannot hold replaced by the nearest that it can."""
+
+
+def plugin_classes(group: str) -> Mapping[str, type[Plugin]]:
+    """Name → class of every plugin registered under ``edi_gateway.<group>`` (sources, sinks, formats, encoders)."""
+    found: dict[str, Any] = {point.name: point for point in entry_points(group=f"edi_gateway.{group}")}
+    return _Lazy(found)
+
+
+class _Lazy(dict[str, Any]):
+    """Loads an entry point only when its name is asked for, so that an unused plugin costs nothing."""
+
+    def __getitem__(self, name: str) -> type[Plugin]:
+        loaded: type[Plugin] = super().__getitem__(name).load()
+        return loaded

@@ -1,0 +1,169 @@
+"""The database: one class for SQLite and PostgreSQL, with writing and reading kept apart."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, Table, create_engine, event, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.engine import make_url
+
+from edi_gateway.errors import ConfigError, TransientError
+
+T = TypeVar("T")
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK: Final = 0x6564_6967  # any number, the same in every node
+_DRIVERS: Final = ("sqlite", "postgresql+psycopg")
+_REFUSED: Final = re.compile("[\0\ud800-\udfff]")
+_IN_LIST: Final = 5_000  # SQLite takes 32,766 variables in a statement, PostgreSQL 65,535
+
+
+class Database:
+    """Transactions on ``sqlite:///path`` or ``postgresql+psycopg://...``, from any thread.
+
+    On SQLite one connection both writes and checkpoints, and one thread at a time holds it; a commit is on the disk
+    before it returns (synchronous=FULL), because a carrier's file may be deleted on the strength of it.
+    Raises ConfigError for any other URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _parsed(url)
+        lite = self._url.drivername == "sqlite"
+        self._turn: AbstractContextManager[Any] = threading.Lock() if lite else nullcontext()
+        self._writer = _sqlite_engine(self._url, QueuePool, "IMMEDIATE") if lite else _postgres_engine(self._url)
+        self._reader = _sqlite_engine(self._url, QueuePool, "DEFERRED") if lite else self._writer
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: all of it at the end of the block, or nothing if the block raises.
+
+        Raises TransientError when the database could not take it (locked, full, not reachable). Does not nest.
+        """
+        with self._turn, _transient(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent look that cannot change anything and on SQLite never waits for a writer.
+
+        Raises TransientError when the database cannot be reached.
+        """
+        with _transient(), self._reader.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's shape; harmless when they have it, and when two nodes start at once.
+
+        Raises ConfigError when a newer version of the gateway has been here, TransientError as `write` does.
+        """
+        lite = self._url.drivername == "sqlite"
+        # Foreign keys off, and that before BEGIN: rebuilding a parent table would delete its children.
+        engine = _sqlite_engine(self._url, NullPool, "IMMEDIATE", foreign_keys=False) if lite else self._writer
+        with self._turn, _transient(), engine.begin() as connection:
+            if not lite:
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            _upgrade(connection)
+
+    def close(self) -> None:
+        """Give back every connection; the writer last, so that it is the one to checkpoint."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def chunks(items: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:
+    """The items in lists short enough for one statement."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def insert_new(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that passes over rows whose unique key is there already."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def reserve_ids(connection: Connection, table: Table, count: int) -> Sequence[int]:
+    """Keys for ``count`` rows about to be inserted, so that rows can name each other without asking back."""
+    if connection.dialect.name == "postgresql":
+        drawn = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
+        return sorted(connection.execute(drawn, {"table": table.name, "count": count}).scalars())
+    highest = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
+    return range(highest + 1, highest + 1 + count)
+
+
+def storable(said: str) -> str:
+    """The text without what a database refuses (NUL, lone surrogates); each becomes the replacement character."""
+    return _REFUSED.sub("\N{REPLACEMENT CHARACTER}", said)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername not in _DRIVERS or (parsed.drivername == "sqlite" and not parsed.database):
+        shown = parsed.render_as_string() if parsed else "what stands there"  # without its password
+        raise ConfigError(f"database: {shown} is not usable; write sqlite:///path or postgresql+psycopg://user@host/name")
+    return parsed
+
+
+def _sqlite_engine(url: URL, pool: type[NullPool | QueuePool], begin: str, *, foreign_keys: bool = True) -> Engine:
+    writes = begin == "IMMEDIATE"
+    size = {"pool_size": 1 if writes else 5} if pool is QueuePool else {}
+    engine = create_engine(url, poolclass=pool, connect_args={"check_same_thread": False}, **size)
+
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # BEGIN is said below, not guessed by the driver
+        for pragma in (
+            "busy_timeout=30000",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "wal_autocheckpoint=16000",
+            f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
+            f"query_only={'OFF' if writes else 'ON'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f"BEGIN {begin}"))
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10)
+
+
+@contextmanager
+def _transient() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise TransientError(f"database: {error.orig}; nothing was changed, look at its disk and connection") from error
+    except PoolTimeout as error:
+        raise TransientError(f"database: no connection became free; nothing was changed ({error})") from error
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ConfigError(f"database: {error}; a newer edi_gateway made it: start that version, or restore a backup") from error

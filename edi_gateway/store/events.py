@@ -1,0 +1,212 @@
+"""Recording what messages report: dedupe, cancellation, replacement, epochs and shipment state, set by set."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from edi_gateway.history import DEFAULT_GAP
+from edi_gateway.model import Location, MessageFunction, TrackingEvent
+from edi_gateway.store import dossier as dossiers
+from edi_gateway.store.dossier import AMENDMENT, EVENT, PROVENANCE, Dossier, Number
+from edi_gateway.store.engine import chunks, storable
+from edi_gateway.store.reconcile import Change, Telling, changes, gather, split
+from edi_gateway.store.resolve import Issue, Report
+from edi_gateway.store.write import write
+
+_TEXTS: Final = tuple(field.name for field in fields(TrackingEvent) if field.type == "str")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReport:
+    """One message's events and what the message does to what was said before.
+
+    A cancellation voids the events it lists; listing none, it voids its whole document number. A replacement voids
+    what earlier messages of its document number said and it does not repeat.
+    """
+
+    function: MessageFunction
+    carrier: str
+    document_number: str  # BGM 1004; "" when the carrier gives none
+    issued_at: datetime | None
+    events: Sequence[TrackingEvent]
+
+    @property
+    def amends(self) -> bool:
+        """Whether it concerns events it does not list."""
+        if self.function is MessageFunction.ORIGINAL or not self.document_number:
+            return False
+        return self.function is MessageFunction.REPLACEMENT or not self.events
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a call to `record` changed. ``duplicates`` counts reports that told nothing new."""
+
+    new: int
+    duplicates: int
+    retracted: int
+    changes: list[Change]
+
+
+def record(
+    connection: Connection,
+    document_id: int,
+    received_at: datetime,
+    reports: Sequence[MessageReport],
+    *,
+    window: int = 1,
+    gap: timedelta = DEFAULT_GAP,
+    reprocess: bool = False,
+) -> Recorded:
+    """Write what a document reports: events, provenance, shipments; in the caller's transaction.
+
+    The result is a function of the set of all reports: arrival order and grouping do not matter, and recording the
+    same again changes nothing. ``window`` is the fingerprint's, in minutes; a longer silence than ``gap`` begins
+    another shipment. With ``reprocess`` the reports are all the document says now: events that only its former
+    reading told are retracted.
+    """
+    told = [
+        _telling(document_id, received_at, report, event, window) for report in reports for event in report.events
+    ]
+    _take_turns(connection, {report.carrier for report in reports} | {one.event.carrier for one in told})
+    numbers = {(one.event.carrier, one.event.tracking_number) for one in told}
+    if reprocess:
+        numbers |= _withdraw(connection, document_id)
+    numbers |= _amend(connection, document_id, received_at, [report for report in reports if report.amends])
+    files = dossiers.load(connection, numbers, window)
+    fresh = _add_new(files, told)
+    amendments = dossiers.amendments(connection, files.values())
+    epochs = [
+        epoch
+        for file in files.values()
+        for epoch in split(file, gather(file, fresh[file.number], amendments.get(file.number[0], {})), gap)
+    ]
+    write(connection, files.values(), epochs, {one.report: one.event for tellings in fresh.values() for one in tellings})
+    changed = [change for epoch in epochs for change in changes(epoch)]
+    new = sum(change.kind == "new" for change in changed)
+    reported = sum(len(report.events) for report in reports if report.function is not MessageFunction.CANCELLATION)
+    return Recorded(new, max(reported - new, 0), len(changed) - new, changed)
+
+
+def _telling(
+    document_id: int, received_at: datetime, message: MessageReport, event: TrackingEvent, window: int
+) -> Telling:
+    event = _storable(event)
+    source = event.provenance
+    report = Report(
+        fingerprint=event.fingerprint(window),
+        fact=event.fact,
+        occurred_at=event.occurred_at,
+        date_only=event.date_only,
+        correction=event.correction,
+        issue=Issue(message.function, message.issued_at, received_at, document_id),
+        document_number=storable(message.document_number),
+        message=storable(source.message),
+        segment=source.segment,
+        start=source.start,
+    )
+    return Telling(report, event)
+
+
+def _storable(event: TrackingEvent) -> TrackingEvent:
+    """The event as it will read when it comes back from the database."""
+    place = event.location
+    said = [getattr(event, name) for name in _TEXTS]
+    values = [value for pair in event.references.items() for value in (pair[0], *pair[1])]
+    everything = "".join((*said, place.name, place.unlocode, place.country, *values))
+    if storable(everything) == everything:
+        return event
+    cleaned: dict[str, Any] = {name: storable(text) for name, text in zip(_TEXTS, said, strict=True)}
+    cleaned["location"] = Location(storable(place.name), storable(place.unlocode), storable(place.country))
+    cleaned["references"] = {
+        storable(qualifier): tuple(map(storable, values)) for qualifier, values in event.references.items()
+    }
+    return replace(event, **cleaned)
+
+
+def _take_turns(connection: Connection, carriers: Iterable[str]) -> None:
+    """On PostgreSQL, until the commit: one recorder per carrier at a time (SQLite has one writer anyway)."""
+    if connection.dialect.name == "postgresql":
+        for carrier in sorted(carriers):
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(carrier, 0))))
+
+
+def _withdraw(connection: Connection, document_id: int) -> set[Number]:
+    """Forget what the document was last understood to say; return the tracking numbers concerned."""
+    theirs = PROVENANCE.join(EVENT)
+    told = select(EVENT.c.carrier, EVENT.c.tracking_number).select_from(theirs).distinct()
+    numbers = _numbers(connection, told.where(PROVENANCE.c.document_id == document_id))
+    amended = select(AMENDMENT.c.carrier, AMENDMENT.c.document_number).where(AMENDMENT.c.document_id == document_id)
+    numbers |= _bearing(connection, _numbers(connection, amended))
+    _take_turns(connection, {carrier for carrier, _ in numbers})
+    for table in (PROVENANCE, AMENDMENT):
+        connection.execute(delete(table).where(table.c.document_id == document_id))
+    return numbers
+
+
+def _amend(
+    connection: Connection, document_id: int, received_at: datetime, messages: Sequence[MessageReport]
+) -> set[Number]:
+    """Store amendments that are not stored yet; return the tracking numbers they concern."""
+    if not messages:
+        return set()
+    theirs = select(AMENDMENT).where(AMENDMENT.c.document_id == document_id)
+    known = {
+        (row.carrier, row.document_number, row.function, row.issued_at) for row in connection.execute(theirs)
+    }
+    told = {
+        (message.carrier, storable(message.document_number), message.function, message.issued_at)
+        for message in messages
+    }
+    rows = [
+        {
+            "carrier": carrier,
+            "document_number": number,
+            "function": function,
+            "issued_at": issued_at,
+            "document_id": document_id,
+            "received_at": received_at,
+        }
+        for carrier, number, function, issued_at in told - known
+    ]
+    if rows:
+        connection.execute(insert(AMENDMENT), rows)
+    return _bearing(connection, {(carrier, number) for carrier, number, _, _ in told})
+
+
+def _bearing(connection: Connection, amended: Iterable[tuple[str, str]]) -> set[Number]:
+    """The tracking numbers ever reported under these (carrier, document number)."""
+    of_carrier: dict[str, list[str]] = defaultdict(list)
+    for carrier, document_number in amended:
+        of_carrier[carrier].append(document_number)
+    numbers: set[Number] = set()
+    told = select(EVENT.c.carrier, EVENT.c.tracking_number).select_from(PROVENANCE.join(EVENT)).distinct()
+    for carrier, document_numbers in of_carrier.items():
+        for some in chunks(document_numbers):
+            # The second condition says what the first implies, so that the partial index is used.
+            borne = PROVENANCE.c.document_number.in_(some) & (PROVENANCE.c.document_number != "")
+            numbers |= _numbers(connection, told.where(EVENT.c.carrier == carrier, borne))
+    return numbers
+
+
+def _numbers(connection: Connection, pairs: Any) -> set[tuple[str, str]]:
+    return {(first, second) for first, second in connection.execute(pairs)}
+
+
+def _add_new(files: Mapping[Number, Dossier], told: Iterable[Telling]) -> Mapping[Number, list[Telling]]:
+    """Put each report that is not stored yet into its dossier; return them by tracking number."""
+    fresh: dict[Number, list[Telling]] = defaultdict(list)
+    known = {number: {report.key for report in file.reports} for number, file in files.items()}
+    for one in told:
+        number = (one.event.carrier, one.event.tracking_number)
+        if one.report.key not in known[number]:
+            known[number].add(one.report.key)
+            files[number].reports.append(one.report)
+            fresh[number].append(one)
+    return fresh

@@ -1,0 +1,185 @@
+"""Documents as they arrive: received in one durable transaction, then taken up, settled, perhaps taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlmodel import Session, col
+from sqlmodel import select as select_rows
+
+from edi_gateway.model import RawDocument, utc_now
+from edi_gateway.store import content
+from edi_gateway.store.engine import Database, chunks, insert_new, reserve_ids, storable
+from edi_gateway.store.tables import METADATA, Document, DocumentState
+
+DOCUMENT: Final = METADATA.tables["document"]
+SOURCE_KEY: Final = METADATA.tables["source_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of one arrival: RECEIVED to be processed, or IGNORED as a copy of ``duplicate_of``."""
+
+    document_id: int
+    state: DocumentState
+    duplicate_of: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was found in a document."""
+
+    messages: int = 0
+    events_new: int = 0
+    events_duplicate: int = 0
+    events_retracted: int = 0
+    events_unmapped: int = 0
+    findings: int = 0
+
+
+def receive(db: Database, carrier: str, documents: Sequence[RawDocument]) -> list[Received]:
+    """Commit the documents' bytes, rows and source keys in one transaction; their sources may then be cleared.
+
+    Bytes this carrier sent before, under any name and through any channel, are marked as duplicates, unless that
+    earlier document could not be used at all. Raises TransientError.
+    """
+    digests = [document.digest for document in documents]
+    with db.write() as connection:
+        content.store(connection, dict(zip(digests, (document.content for document in documents), strict=True)))
+        originals = _usable(connection, carrier, digests)
+        ids = reserve_ids(connection, DOCUMENT, len(documents))
+        received = list(_judged(ids, digests, originals))
+        rows = [
+            _row(carrier, document, digest, what)
+            for document, digest, what in zip(documents, digests, received, strict=True)
+        ]
+        keys = [
+            {"channel": document.channel, "key": storable(document.key), "document_id": document_id}
+            for document, document_id in zip(documents, ids, strict=True)
+            if document.key
+        ]
+        if rows:
+            connection.execute(insert(DOCUMENT), rows)
+        if keys:
+            connection.execute(insert_new(connection, SOURCE_KEY), keys)
+    return received
+
+
+def known(db: Database, channel: str, keys: Collection[str]) -> set[str]:
+    """Those of ``keys`` whose bytes are committed already."""
+    stored: set[str] = set()
+    with db.read() as connection:
+        for some in chunks(storable(key) for key in keys):
+            there = select(SOURCE_KEY.c.key).where(SOURCE_KEY.c.channel == channel, SOURCE_KEY.c.key.in_(some))
+            stored.update(connection.execute(there).scalars())
+    return {key for key in keys if storable(key) in stored}
+
+
+def retain(db: Database, channel: str, keys: Collection[str]) -> int:
+    """Forget the channel's committed keys that are not among ``keys``, their files are gone; return how many."""
+    kept = {storable(key) for key in keys}
+    with db.write() as connection:
+        there = connection.execute(select(SOURCE_KEY.c.key).where(SOURCE_KEY.c.channel == channel)).scalars()
+        gone = [key for key in there if key not in kept]
+        for some in chunks(gone):
+            connection.execute(delete(SOURCE_KEY).where(SOURCE_KEY.c.channel == channel, SOURCE_KEY.c.key.in_(some)))
+    return len(gone)
+
+
+def to_process(db: Database, channels: Collection[str], limit: int = 100) -> list[Document]:
+    """Documents of these channels that wait to be processed, oldest first."""
+    waiting = select_rows(Document).where(
+        Document.state == DocumentState.RECEIVED, col(Document.channel).in_(channels)
+    )
+    with db.read() as connection, Session(connection) as session:
+        return list(session.exec(waiting.order_by(col(Document.id)).limit(limit)))
+
+
+def documents(
+    db: Database,
+    *,
+    carrier: str | None = None,
+    channel: str | None = None,
+    state: DocumentState | None = None,
+    limit: int = 100,
+) -> list[Document]:
+    """Documents that fit every filter given, newest first."""
+    wanted = select_rows(Document).order_by(col(Document.id).desc()).limit(limit)
+    for column, value in ((Document.carrier, carrier), (Document.channel, channel), (Document.state, state)):
+        wanted = wanted if value is None else wanted.where(col(column) == value)
+    with db.read() as connection, Session(connection) as session:
+        return list(session.exec(wanted))
+
+
+def document(db: Database, document_id: int) -> Document:
+    """That document. Raises LookupError when there is none."""
+    with db.read() as connection, Session(connection) as session:
+        found = session.get(Document, document_id)
+    if found is None:
+        raise LookupError(f"no document {document_id}")
+    return found
+
+
+def load(db: Database, digest: str) -> bytes:
+    """The bytes of that digest. Raises LookupError when there are none."""
+    return content.load(db, digest)
+
+
+def settle(
+    connection: Connection, document_id: int, state: DocumentState, counts: Counts, error: str = ""
+) -> None:
+    """Write down what became of a document, within the transaction that stores what it said."""
+    done = {"state": state, "processed_at": utc_now(), "error": storable(error)} | asdict(counts)
+    connection.execute(update(DOCUMENT).where(DOCUMENT.c.id == document_id).values(done))
+
+
+def reopen(connection: Connection, document_id: int) -> None:
+    """Put a document back among those to process. Raises LookupError when there is none.
+
+    A duplicate that is reopened is a document in its own right from then on.
+    """
+    again = {"state": DocumentState.RECEIVED, "duplicate_of": None, "processed_at": None, "error": ""}
+    if not connection.execute(update(DOCUMENT).where(DOCUMENT.c.id == document_id).values(again)).rowcount:
+        raise LookupError(f"no document {document_id}")
+
+
+def _usable(connection: Connection, carrier: str, digests: Sequence[str]) -> dict[str, int]:
+    """Digest → the first document of this carrier with these bytes that was, or still may be, of use."""
+    useless = (DocumentState.QUARANTINED, DocumentState.IGNORED)
+    first: dict[str, int] = {}
+    for some in chunks(digests):
+        earlier = (
+            select(DOCUMENT.c.digest, func.min(DOCUMENT.c.id))
+            .where(DOCUMENT.c.carrier == carrier, DOCUMENT.c.digest.in_(some), DOCUMENT.c.state.not_in(useless))
+            .group_by(DOCUMENT.c.digest)
+        )
+        first.update((digest, document_id) for digest, document_id in connection.execute(earlier))
+    return first
+
+
+def _judged(ids: Sequence[int], digests: Sequence[str], originals: dict[str, int]) -> Iterator[Received]:
+    for document_id, digest in zip(ids, digests, strict=True):
+        original = originals.setdefault(digest, document_id)
+        if original == document_id:
+            yield Received(document_id, DocumentState.RECEIVED, None)
+        else:
+            yield Received(document_id, DocumentState.IGNORED, original)
+
+
+def _row(carrier: str, document: RawDocument, digest: str, received: Received) -> dict[str, object]:
+    return asdict(Counts()) | {
+        "id": received.document_id,
+        "channel": document.channel,
+        "carrier": carrier,
+        "name": storable(document.name),
+        "digest": digest,
+        "size": len(document.content),
+        "received_at": document.received_at,
+        "state": received.state,
+        "duplicate_of": received.duplicate_of,
+        "processed_at": None,
+        "error": "",
+    }

@@ -1,0 +1,232 @@
+"""What customers are owed, and sealing it: number, bytes and the events told are committed together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+
+from edi_gateway.errors import RefusedError
+from edi_gateway.model import Direction, OutboundDocument, Status, TrackingEvent, utc_now
+from edi_gateway.store import content
+from edi_gateway.store.dossier import EVENT, SHIPMENT, event_of
+from edi_gateway.store.engine import Database, chunks, insert_new, reserve_ids, storable
+from edi_gateway.store.tables import METADATA, Action, DeliveryState, OutboxState
+
+OUTBOX: Final = METADATA.tables["outbox"]
+DELIVERY: Final = METADATA.tables["delivery"]
+CONTROL_NUMBER: Final = METADATA.tables["control_number"]
+_SHOWN: Final = (
+    SHIPMENT.c.epoch,
+    SHIPMENT.c.status.label("current_status"),
+    SHIPMENT.c.reason.label("current_reason"),
+    SHIPMENT.c.direction.label("current_direction"),
+    SHIPMENT.c.status_at,
+)
+_OPPOSITE: Final = {Action.REPORT: Action.CANCEL, Action.CANCEL: Action.REPORT}
+
+
+class Owed(NamedTuple):
+    """A destination shall hear of an event, or hear that it is void."""
+
+    destination: str
+    customer: str
+    event_id: int
+    shipment_id: int
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How much waits to be sealed for a destination, and since when."""
+
+    count: int
+    oldest_created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An owed event with the present state of its shipment."""
+
+    outbox_id: int
+    action: Action
+    event_id: int
+    event: TrackingEvent  # its provenance is left out
+    shipment_id: int
+    epoch: int
+    status: Status
+    reason: str
+    direction: Direction
+    status_at: datetime | None
+
+
+def owe(connection: Connection, rows: Iterable[Owed]) -> None:
+    """Enter what destinations shall hear.
+
+    Only what differs from what a destination was last sent is owed: a report that was not sealed yet and is cancelled
+    was never said, a cancel is owed only where a report was sealed, and the same is never owed twice.
+    """
+    wanted = {(row.destination, row.event_id): row for row in rows}
+    if not wanted:
+        return
+    told = _last_told(connection, {event_id for _, event_id in wanted})
+    connection.execute(
+        delete(OUTBOX).where(
+            OUTBOX.c.state == OutboxState.PENDING,
+            OUTBOX.c.event_id == bindparam("its_event"),
+            OUTBOX.c.destination == bindparam("at"),
+            OUTBOX.c.action == bindparam("opposite"),
+        ),
+        [
+            {"its_event": row.event_id, "at": row.destination, "opposite": _OPPOSITE[row.action]}
+            for row in wanted.values()
+        ],
+    )
+    now = utc_now()
+    owed = [
+        row._asdict() | {"created_at": now, "state": OutboxState.PENDING, "error": ""}
+        for key, row in wanted.items()
+        if (row.action is Action.REPORT) != (told.get(key) is Action.REPORT)
+    ]
+    if owed:
+        connection.execute(insert_new(connection, OUTBOX), owed)
+
+
+def due(db: Database, destination: str) -> Due:
+    """How much waits to be sealed for that destination, and since when."""
+    waiting = select(func.count(), func.min(OUTBOX.c.created_at)).where(*_waiting(destination))
+    with db.read() as connection:
+        count, oldest = connection.execute(waiting).one()
+    return Due(count, oldest)
+
+
+def pending_events(connection: Connection, destination: str, limit: int) -> list[Pending]:
+    """What has waited longest for that destination, by shipment and then by time of the event.
+
+    On PostgreSQL the rows are held until the commit; what another node holds is passed over.
+    """
+    longest = (
+        select(OUTBOX.c.id.label("outbox_id"), OUTBOX.c.action, EVENT, *_SHOWN)
+        .select_from(OUTBOX.join(EVENT).join(SHIPMENT, EVENT.c.shipment_id == SHIPMENT.c.id))
+        .where(*_waiting(destination))
+        .order_by(OUTBOX.c.id)
+        .limit(limit)
+        .with_for_update(of=OUTBOX, skip_locked=True)
+    )
+    rows = connection.execute(longest).all()
+    return [_pending(row) for row in sorted(rows, key=lambda row: (row.shipment_id, row.occurred_at, row.outbox_id))]
+
+
+def seal(
+    connection: Connection,
+    destination: str,
+    customer: str,
+    control_number: int,
+    document: OutboundDocument,
+    outbox_ids: Collection[int],
+) -> int:
+    """Fix number, name and bytes of a document and what it tells; due at once. Return the delivery's id.
+
+    Draw the control number in the same transaction, so that neither a number nor an event gets lost or used twice.
+    Raises ValueError when one of the rows is not waiting (any more).
+    """
+    now = utc_now()
+    digest = hashlib.sha256(document.content).hexdigest()
+    content.store(connection, {digest: document.content})
+    [delivery_id] = reserve_ids(connection, DELIVERY, 1)
+    row = {
+        "id": delivery_id,
+        "destination": destination,
+        "customer": customer,
+        "control_number": control_number,
+        "name": document.name,
+        "digest": digest,
+        "size": len(document.content),
+        "event_count": len(outbox_ids),
+        "state": DeliveryState.SEALED,
+        "attempts": 0,
+        "next_attempt_at": now,
+        "sealed_at": now,
+        "last_error": "",
+    }
+    connection.execute(insert(DELIVERY), row)
+    _close(connection, outbox_ids, {"state": OutboxState.SEALED, "delivery_id": delivery_id})
+    return delivery_id
+
+
+def refuse(connection: Connection, outbox_ids: Collection[int], error: str) -> None:
+    """Set owed events aside of which no document can be made. Raises ValueError when one is not waiting."""
+    _close(connection, outbox_ids, {"state": OutboxState.REFUSED, "error": storable(error)})
+
+
+def next_control_number(connection: Connection, key: str, start: int, maximum: int, *, roll_over: bool) -> int:
+    """Draw the next number of a sequence from ``start`` to ``maximum``: none twice, and none left out.
+
+    A transaction that is rolled back gives its number back. Raises RefusedError when the sequence is used up and may
+    not begin again.
+    """
+    connection.execute(insert_new(connection, CONTROL_NUMBER), {"key": key, "next_value": start})
+    this = CONTROL_NUMBER.c.key == key
+    number: int = connection.execute(select(CONTROL_NUMBER.c.next_value).where(this).with_for_update()).scalar_one()
+    if number > maximum and not roll_over:
+        raise RefusedError(f"control numbers of {key} are used up: {maximum} was the last; allow roll-over or widen them")
+    number = start if number > maximum else number
+    connection.execute(update(CONTROL_NUMBER).where(this).values(next_value=number + 1))
+    return number
+
+
+def _last_told(connection: Connection, event_ids: Collection[int]) -> dict[tuple[str, int], Action]:
+    """(destination, event) → what was sealed about it last."""
+    told: dict[tuple[str, int], Action] = {}
+    for some in chunks(event_ids):
+        sealed = (
+            select(OUTBOX.c.destination, OUTBOX.c.event_id, OUTBOX.c.action)
+            .where(OUTBOX.c.event_id.in_(some), OUTBOX.c.state == OutboxState.SEALED)
+            .order_by(OUTBOX.c.id)
+        )
+        told.update(((row.destination, row.event_id), row.action) for row in connection.execute(sealed))
+    return told
+
+
+def _waiting(destination: str) -> tuple[ColumnElement[bool], ...]:
+    # Spelled out, because a bound value would hide from SQLite that its partial index fits.
+    return OUTBOX.c.destination == destination, OUTBOX.c.state == literal_column("'pending'")
+
+
+def _close(connection: Connection, outbox_ids: Collection[int], values: Mapping[str, object]) -> None:
+    closed = 0
+    for some in chunks(outbox_ids):
+        these = OUTBOX.c.id.in_(some) & (OUTBOX.c.state == OutboxState.PENDING)
+        closed += connection.execute(update(OUTBOX).where(these).values(dict(values))).rowcount
+    if closed != len(outbox_ids):
+        raise ValueError(f"{len(outbox_ids) - closed} of {len(outbox_ids)} outbox rows do not wait any more")
+
+
+def _pending(row: Row[Any]) -> Pending:
+    return Pending(
+        outbox_id=row.outbox_id,
+        action=row.action,
+        event_id=row.id,
+        event=event_of(row),
+        shipment_id=row.shipment_id,
+        epoch=row.epoch,
+        status=row.current_status,
+        reason=row.current_reason,
+        direction=row.current_direction,
+        status_at=row.status_at,
+    )

@@ -1,0 +1,211 @@
+"""Brings what is stored about a tracking number into line with all that was ever reported of it; in memory only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
+from typing import Any, Literal, NamedTuple
+
+from edi_gateway.history import ShipmentState, moves, split_epochs, state_of
+from edi_gateway.model import Classifier, Location, Status, TrackingEvent
+from edi_gateway.store.dossier import Dossier, Entry, Shipment
+from edi_gateway.store.resolve import Issue, Report, Resolved, resolve
+
+
+class Telling(NamedTuple):
+    """A report together with the event as it tells it."""
+
+    report: Report
+    event: TrackingEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An event that counts from now on ("new"), or no longer ("retracted").
+
+    For a new event the statuses are the shipment's current ones just before and after it, events of one batch taken
+    in the order they happened; for a retracted one those before and after the whole batch's retractions.
+    """
+
+    kind: Literal["new", "retracted"]
+    event_id: int
+    shipment_id: int
+    event: TrackingEvent
+    previous_status: Status
+    status: Status
+    reason_changed: bool
+
+    @property
+    def status_changed(self) -> bool:
+        """Whether the shipment's current status is another one now."""
+        return self.status is not self.previous_status
+
+    @property
+    def moved(self) -> bool:
+        """Whether the shipment's current status or its reason is another one now."""
+        return self.status_changed or self.reason_changed
+
+
+class Epoch(NamedTuple):
+    """One shipment with the events that are its own."""
+
+    shipment: Shipment
+    number: int  # from 1 in time order
+    entries: Sequence[Entry]
+
+
+def gather(dossier: Dossier, told: Sequence[Telling], amendments: Mapping[str, Sequence[Issue]]) -> list[Entry]:
+    """The events that all reports, stored and told now, add up to.
+
+    ``dossier.reports`` holds the reports told now as well. Stored events that nobody reports any more come back
+    retracted and without reports.
+    """
+    resolved = resolve(dossier.reports, amendments)
+    events = {telling.report: telling.event for telling in told}
+    rows = _Rows(dossier, {one.fingerprint for one in resolved})
+    entries = []
+    for one in resolved:
+        telling = [events[report] for report in one.reports if not report.id]
+        entry = rows.take(one) or _new_entry(dossier, one, telling)
+        _tell(entry, one, telling)
+        entries.append(entry)
+    for entry in rows.left():
+        entry.retracted, entry.reports = True, ()
+        entries.append(entry)
+    return entries
+
+
+def split(dossier: Dossier, entries: Sequence[Entry], gap: timedelta) -> list[Epoch]:
+    """Deal the events out to shipments, one per epoch; a shipment stays with its earliest event."""
+    counting = [entry for entry in entries if entry.reports] or entries
+    loose = [entry for entry in entries if not entry.reports] if counting is not entries else []
+    groups = [
+        [counting[index] for index in epoch]
+        for epoch in split_epochs([entry.event.occurred_at for entry in counting], gap)
+    ]
+    for entry in loose:  # nobody reports it: it goes with its neighbours and keeps no epoch alive
+        begun = [group for group in groups if group[0].event.occurred_at <= entry.event.occurred_at]
+        (begun[-1] if begun else groups[0]).append(entry)
+    free = dict(dossier.shipments)
+    epochs = []
+    for number, group in enumerate(groups, start=1):
+        theirs = (entry.shipment.id for entry in group if entry.shipment and entry.shipment.id in free)
+        shipment = free.pop(next(theirs, 0), None) or Shipment(dossier.number)
+        epochs.append(Epoch(shipment, number, group))
+    return epochs
+
+
+def changes(epoch: Epoch) -> Iterator[Change]:
+    """What the customers of a shipment may have to hear; call once every row has its id."""
+    kept = [entry.history for entry in epoch.entries if entry.stood and not entry.retracted]
+    lost = [entry for entry in epoch.entries if entry.stood and entry.retracted]
+    fresh = {entry.fingerprint: entry for entry in epoch.entries if not entry.stood and not entry.retracted}
+    if lost:
+        before, after = state_of([*kept, *(entry.history for entry in lost)]), state_of(kept)
+        for entry in lost:
+            yield _change("retracted", entry, epoch.shipment, before, after)
+    for move in moves(kept, [entry.history for entry in fresh.values()]):
+        yield _change("new", fresh[move.event.fingerprint], epoch.shipment, move.before, move.after)
+
+
+def shipment_values(epoch: Epoch) -> dict[str, Any]:
+    """The columns of a shipment that its events decide."""
+    standing = [entry.history for entry in epoch.entries if not entry.retracted]
+    happened = [event.occurred_at for event in standing if event.classifier is Classifier.ACT]
+    state = state_of(standing)
+    return {
+        "epoch": epoch.number,
+        "status": state.status,
+        "reason": state.reason,
+        "direction": state.direction,
+        "status_at": state.status_at,
+        "fingerprint": state.fingerprint,
+        "first_event_at": min(happened, default=None),
+        "last_event_at": max(happened, default=None),
+        "milestones": {
+            status.value: [moment.astimezone(UTC).isoformat() for moment in times]
+            for status, times in sorted(state.milestones.items())
+        },
+    }
+
+
+class _Rows:
+    """A dossier's stored events, each to be taken by one resolved event."""
+
+    def __init__(self, dossier: Dossier, wanted: set[str]) -> None:
+        self._entries = dict(dossier.entries)
+        self._by_fingerprint = {entry.fingerprint: entry for entry in dossier.entries.values()}
+        self._wanted = wanted
+
+    def take(self, one: Resolved) -> Entry | None:
+        """The row with its fingerprint, else the date-only row that now learns its time."""
+        entry = self._by_fingerprint.get(one.fingerprint) or next(self._untimed(one.reports), None)
+        return self._entries.pop(entry.id) if entry else None
+
+    def left(self) -> Iterable[Entry]:
+        """Rows nobody took: no report tells of them any more."""
+        return self._entries.values()
+
+    def _untimed(self, reports: Iterable[Report]) -> Iterator[Entry]:
+        for report in reports:
+            entry = self._entries.get(report.event_id)
+            if entry and entry.event.date_only and entry.fingerprint not in self._wanted:
+                yield entry
+
+
+def _new_entry(dossier: Dossier, one: Resolved, telling: Sequence[TrackingEvent]) -> Entry:
+    received_at = min(report.issue.received_at for report in one.reports)
+    if telling:
+        return Entry(telling[0], one.fingerprint, received_at)
+    apart = next(dossier.entries[report.event_id] for report in one.reports)  # it stood with another event so far
+    return Entry(apart.event, one.fingerprint, received_at)
+
+
+def _tell(entry: Entry, one: Resolved, telling: Sequence[TrackingEvent]) -> None:
+    """Let the row say what the resolved event says: blanks filled, time and standing as decided."""
+    for event in telling:
+        entry.event = _filled(entry.event, event)
+    event = entry.event
+    if (event.occurred_at, event.date_only, event.correction) != (one.occurred_at, one.date_only, one.correction):
+        same_time = [event, *telling]
+        basis = next((told.time_basis for told in same_time if told.occurred_at == one.occurred_at), event.time_basis)
+        entry.event = replace(
+            event, occurred_at=one.occurred_at, date_only=one.date_only, correction=one.correction, time_basis=basis
+        )
+    entry.fingerprint, entry.retracted, entry.reports = one.fingerprint, one.retracted, one.reports
+
+
+def _filled(event: TrackingEvent, told: TrackingEvent) -> TrackingEvent:
+    """The event with its blanks filled by another telling; what is there is never overwritten."""
+    if event is told:
+        return event
+    here, there = event.location, told.location
+    filled: dict[str, Any] = {
+        "location": Location(
+            here.name or there.name, here.unlocode or there.unlocode, here.country or there.country
+        ),
+        "text": event.text or told.text,
+        "signatory": event.signatory or told.signatory,
+        "account": event.account or told.account,
+        "references": {
+            qualifier: tuple(dict.fromkeys((*event.references.get(qualifier, ()), *told.references.get(qualifier, ()))))
+            for qualifier in (*event.references, *(set(told.references) - set(event.references)))
+        },
+    }
+    changed = {name: value for name, value in filled.items() if value != getattr(event, name)}
+    return replace(event, **changed) if changed else event
+
+
+def _change(
+    kind: Literal["new", "retracted"], entry: Entry, shipment: Shipment, before: ShipmentState, after: ShipmentState
+) -> Change:
+    return Change(
+        kind=kind,
+        event_id=entry.id,
+        shipment_id=shipment.id,
+        event=entry.event,
+        previous_status=before.status,
+        status=after.status,
+        reason_changed=before.reason != after.reason,
+    )

@@ -1,0 +1,64 @@
+"""Which customer wants to hear of which tracking number."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from sqlalchemy import Connection, delete, select
+from sqlmodel import Session, col
+from sqlmodel import select as select_rows
+
+from edi_gateway.model import utc_now
+from edi_gateway.store.engine import Database, chunks, insert_new
+from edi_gateway.store.tables import METADATA, Subscription
+
+SUBSCRIPTION: Final = METADATA.tables["subscription"]
+
+
+def subscribe(db: Database, customer: str, tracking_numbers: Collection[str], carrier: str = "") -> None:
+    """Let a customer hear of these numbers, of that carrier or ("") whoever carries them. Again is no mistake."""
+    now = utc_now()
+    rows = [
+        {"customer": customer, "carrier": carrier, "tracking_number": number, "created_at": now}
+        for number in tracking_numbers
+    ]
+    if rows:
+        with db.write() as connection:
+            connection.execute(insert_new(connection, SUBSCRIPTION), rows)
+
+
+def unsubscribe(db: Database, customer: str, tracking_numbers: Collection[str], carrier: str = "") -> int:
+    """End subscriptions exactly as they were made; return how many there were."""
+    ended = 0
+    theirs = (SUBSCRIPTION.c.customer == customer) & (SUBSCRIPTION.c.carrier == carrier)
+    with db.write() as connection:
+        for some in chunks(tracking_numbers):
+            these = delete(SUBSCRIPTION).where(theirs, SUBSCRIPTION.c.tracking_number.in_(some))
+            ended += connection.execute(these).rowcount
+    return ended
+
+
+def subscriptions(db: Database, customer: str | None = None, limit: int = 1000) -> list[Subscription]:
+    """Subscriptions, of one customer or all, in the order they were made."""
+    wanted = select_rows(Subscription).order_by(col(Subscription.id)).limit(limit)
+    wanted = wanted if customer is None else wanted.where(Subscription.customer == customer)
+    with db.read() as connection, Session(connection) as session:
+        return list(session.exec(wanted))
+
+
+def subscribers(
+    connection: Connection, numbers: Collection[tuple[str, str]]
+) -> Mapping[tuple[str, str], set[str]]:
+    """(carrier, tracking number) → customers who want to hear of it; numbers nobody asked for are left out."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for carrier, tracking_number in numbers:
+        wanted[tracking_number].add(carrier)
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for some in chunks(wanted):
+        for row in connection.execute(select(SUBSCRIPTION).where(SUBSCRIPTION.c.tracking_number.in_(some))):
+            for carrier in wanted[row.tracking_number]:
+                if row.carrier in ("", carrier):
+                    found[carrier, row.tracking_number].add(row.customer)
+    return dict(found)

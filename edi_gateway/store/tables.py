@@ -1,0 +1,363 @@
+"""Every table of the gateway. Instants are stored in UTC (a naive one is refused), words as text with a CHECK."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import JSON, BigInteger, Enum, Index, Integer, MetaData, Text, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from edi_gateway.model import Classifier, Direction, Level, MessageFunction, Severity, Status, TimeBasis
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+BIG: Final[Any] = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER keys only
+STRUCTURE: Final[Any] = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+class DocumentState(StrEnum):
+    """What became of a document."""
+
+    RECEIVED = "received"
+    PROCESSED = "processed"
+    PARTLY_PROCESSED = "partly_processed"  # some of its messages are in quarantine
+    QUARANTINED = "quarantined"  # nothing of it could be used
+    IGNORED = "ignored"  # its bytes were received before, or it is none of ours
+
+
+class FindingState(StrEnum):
+    """Whether somebody still has to look."""
+
+    OPEN = "open"
+    IGNORED = "ignored"
+    RESOLVED = "resolved"
+
+
+class TrackingState(StrEnum):
+    """How the gateway watches a shipment; says nothing about where the goods are."""
+
+    ACTIVE = "active"
+    QUIET = "quiet"
+    PAUSED = "paused"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+class Action(StrEnum):
+    """What a customer is owed about an event: to hear of it, or to hear that it is void."""
+
+    REPORT = "report"
+    CANCEL = "cancel"
+
+
+class OutboxState(StrEnum):
+    """Whether an owed event lies in a sealed document yet."""
+
+    PENDING = "pending"
+    SEALED = "sealed"
+    REFUSED = "refused"  # no document could be made of it
+
+
+class DeliveryState(StrEnum):
+    """How far a sealed document came."""
+
+    SEALED = "sealed"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    DEAD = "dead"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended; STARTED means nobody knows."""
+
+    STARTED = "started"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+def _word(kind: type[StrEnum], name: str) -> Any:
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=20,
+        values_callable=lambda words: [word.value for word in words],
+    )
+
+
+def _key() -> Any:
+    return Field(default=None, primary_key=True, sa_type=BIG)
+
+
+def _to(target: str, *, index: bool = False) -> Any:
+    return Field(foreign_key=target, sa_type=BIG, index=index)
+
+
+class Base(SQLModel, registry=registry(metadata=METADATA)):
+    """Base of every table: its own metadata, so that no other SQLModel in the process joins the schema."""
+
+
+class Content(Base, table=True):
+    """A piece of at most 1 MiB of some bytes, addressed by the SHA-256 of all of them."""
+
+    digest: str = Field(primary_key=True, max_length=64)
+    seq: int = Field(primary_key=True)
+    chunk: bytes
+
+
+class Document(Base, table=True):
+    """One file as it arrived, and what became of it."""
+
+    __table_args__ = (
+        Index("ix_document_carrier", "carrier", "digest"),
+        Index("ix_document_state", "state", "id"),
+    )
+
+    id: int = _key()
+    channel: str
+    carrier: str
+    name: str
+    digest: str = Field(max_length=64)
+    size: int = Field(sa_type=BIG)
+    received_at: datetime
+    state: DocumentState = Field(default=DocumentState.RECEIVED, sa_type=_word(DocumentState, "state"))
+    duplicate_of: int | None = Field(default=None, foreign_key="document.id", sa_type=BIG)
+    processed_at: datetime | None = None
+    messages: int = 0
+    events_new: int = 0
+    events_duplicate: int = 0
+    events_retracted: int = 0
+    events_unmapped: int = 0
+    findings: int = 0
+    error: str = ""
+
+
+class SourceKey(Base, table=True):
+    """This copy's bytes are committed: the source need not fetch it again."""
+
+    __tablename__ = "source_key"
+
+    channel: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    document_id: int = _to("document.id")
+
+
+class FindingRow(Base, table=True):
+    """Something a reader noticed in a document, with its place and what to do about it."""
+
+    __tablename__ = "finding"
+    __table_args__ = (Index("ix_finding_open", "id", sqlite_where=sql("state = 'open'"),
+                            postgresql_where=sql("state = 'open'")),)
+
+    id: int = _key()
+    document_id: int = _to("document.id", index=True)
+    severity: Severity = Field(sa_type=_word(Severity, "severity"))
+    level: Level = Field(sa_type=_word(Level, "level"))
+    state: FindingState = Field(default=FindingState.OPEN, sa_type=_word(FindingState, "state"))
+    interchange: str = ""
+    message: str = ""
+    segment: int = 0
+    tag: str = ""
+    element: int = 0
+    component: int = 0
+    start: int = Field(default=0, sa_type=BIG)
+    end: int = Field(default=0, sa_type=BIG)
+    found: str = Field(default="", sa_type=Text)
+    expected: str = Field(default="", sa_type=Text)
+    advice: str = Field(default="", sa_type=Text)
+    code: str = ""
+    created_at: datetime
+
+
+class Shipment(Base, table=True):
+    """(carrier, tracking number, epoch) and the state its events add up to."""
+
+    __table_args__ = (UniqueConstraint("carrier", "tracking_number", "epoch"),)
+
+    id: int = _key()
+    carrier: str
+    tracking_number: str
+    epoch: int
+    status: Status = Field(default=Status.UNKNOWN, sa_type=_word(Status, "status"))
+    reason: str = ""
+    direction: Direction = Field(default=Direction.FORWARD, sa_type=_word(Direction, "direction"))
+    status_at: datetime | None = None
+    fingerprint: str = ""  # of the event that decided
+    first_event_at: datetime | None = None  # of what happened and stands
+    last_event_at: datetime | None = None
+    milestones: dict[str, list[str]] = Field(default_factory=dict, sa_type=STRUCTURE)  # status → first, last
+    tracking_state: TrackingState = Field(
+        default=TrackingState.ACTIVE, sa_type=_word(TrackingState, "tracking_state")
+    )
+
+
+class Event(Base, table=True):
+    """One fact about one shipment, however often it was reported. Retracted ones are kept and count for nothing."""
+
+    __table_args__ = (
+        Index("ix_event_unmapped", "carrier", "raw_code", sqlite_where=sql("NOT mapped"),
+              postgresql_where=sql("NOT mapped")),
+    )
+
+    id: int = _key()
+    shipment_id: int = _to("shipment.id", index=True)
+    fingerprint: str = Field(max_length=32, unique=True)
+    carrier: str
+    tracking_number: str
+    piece: str = ""
+    status: Status = Field(sa_type=_word(Status, "status"))
+    reason: str = ""
+    mapped: bool = True
+    classifier: Classifier = Field(sa_type=_word(Classifier, "classifier"))
+    direction: Direction = Field(sa_type=_word(Direction, "direction"))
+    correction: bool = False
+    raw_code: str = ""
+    code_list: str = ""
+    code_agency: str = ""
+    raw_reason: str = ""
+    text: str = Field(default="", sa_type=Text)
+    occurred_at: datetime
+    utc_offset: int = 0  # minutes: the carrier's own clock
+    date_only: bool = False
+    time_basis: TimeBasis = Field(sa_type=_word(TimeBasis, "time_basis"))
+    location_name: str = ""
+    unlocode: str = ""
+    country: str = ""
+    account: str = ""
+    signatory: str = ""
+    references: dict[str, list[str]] = Field(default_factory=dict, sa_type=STRUCTURE)
+    retracted: bool = False
+    received_at: datetime
+
+
+class ProvenanceRow(Base, table=True):
+    """Where and when an event was told once: its provenance, and what of the telling decides what stands."""
+
+    __tablename__ = "provenance"
+    __table_args__ = (
+        Index("ix_provenance_document_number", "document_number", sqlite_where=sql("document_number <> ''"),
+              postgresql_where=sql("document_number <> ''")),
+    )
+
+    id: int = _key()
+    event_id: int = _to("event.id", index=True)
+    document_id: int = _to("document.id", index=True)
+    received_at: datetime
+    interchange: str = ""
+    message: str = ""
+    document_number: str = ""
+    segment: int = 0
+    start: int = Field(default=0, sa_type=BIG)
+    end: int = Field(default=0, sa_type=BIG)
+    mapping: str = ""
+    mapping_version: str = ""
+    rule: str = ""
+    function: MessageFunction = Field(sa_type=_word(MessageFunction, "function"))
+    issued_at: datetime | None = None
+    occurred_at: datetime
+    utc_offset: int = 0
+    date_only: bool = False
+    correction: bool = False
+
+
+class Amendment(Base, table=True):
+    """A message that cancels or replaces all that a carrier's report of this number said before."""
+
+    __table_args__ = (Index("ix_amendment_document_number", "document_number", "carrier"),)
+
+    id: int = _key()
+    carrier: str
+    document_number: str
+    function: MessageFunction = Field(sa_type=_word(MessageFunction, "function"))
+    issued_at: datetime | None = None
+    document_id: int = _to("document.id", index=True)
+    received_at: datetime
+
+
+class Subscription(Base, table=True):
+    """A customer wants to hear of one tracking number; carrier "" means whoever carries it."""
+
+    __table_args__ = (UniqueConstraint("tracking_number", "customer", "carrier"),)
+
+    id: int = _key()
+    customer: str
+    carrier: str = ""
+    tracking_number: str
+    created_at: datetime
+
+
+class Delivery(Base, table=True):
+    """One sealed outbound document: number, name and bytes never change again."""
+
+    __table_args__ = (Index("ix_delivery_due", "destination", "state", "next_attempt_at"),)
+
+    id: int = _key()
+    destination: str
+    customer: str
+    control_number: int = Field(sa_type=BIG)
+    name: str
+    digest: str = Field(max_length=64)
+    size: int = Field(sa_type=BIG)
+    event_count: int
+    state: DeliveryState = Field(default=DeliveryState.SEALED, sa_type=_word(DeliveryState, "state"))
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    sealed_at: datetime
+    delivered_at: datetime | None = None
+    last_error: str = ""
+
+
+class Outbox(Base, table=True):
+    """What a destination is owed about one event."""
+
+    __table_args__ = (
+        Index("uq_outbox_pending", "destination", "event_id", "action", unique=True,
+              sqlite_where=sql("state = 'pending'"), postgresql_where=sql("state = 'pending'")),
+        Index("ix_outbox_event_id", "event_id", "destination"),
+    )
+
+    id: int = _key()
+    destination: str
+    customer: str
+    event_id: int = _to("event.id")
+    shipment_id: int = _to("shipment.id", index=True)
+    action: Action = Field(sa_type=_word(Action, "action"))
+    created_at: datetime
+    state: OutboxState = Field(default=OutboxState.PENDING, sa_type=_word(OutboxState, "state"))
+    delivery_id: int | None = Field(default=None, foreign_key="delivery.id", sa_type=BIG, index=True)
+    error: str = ""
+
+
+class Attempt(Base, table=True):
+    """One try to deliver; written before the first byte leaves."""
+
+    delivery_id: int = Field(primary_key=True, foreign_key="delivery.id", sa_type=BIG)
+    number: int = Field(primary_key=True)
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: Outcome = Field(default=Outcome.STARTED, sa_type=_word(Outcome, "outcome"))
+    detail: str = ""
+
+
+class ControlNumber(Base, table=True):
+    """The next number of one gap-free sequence."""
+
+    __tablename__ = "control_number"
+
+    key: str = Field(primary_key=True)
+    next_value: int = Field(sa_type=BIG)

@@ -1,0 +1,63 @@
+"""What becomes of the remote copy once its bytes are committed: deleted, moved, or left where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+
+from edi_gateway.transports.sftp.listing import Entry, inside
+from edi_gateway.transports.sftp.session import GONE, Session
+
+
+async def unchanged(session: Session, folder: str, entry: Entry) -> bool:
+    """Whether the file still is the one that was listed: a newer one under its name must not be cleared unread."""
+    path = inside(folder, entry.name)
+    with session.request("look at it", path):
+        try:
+            return entry.same(await session.sftp.lstat(path))
+        except GONE:
+            return False
+
+
+async def delete(session: Session, path: str) -> None:
+    """Delete a file; one that is not there any more is no error. Raises TransientError."""
+    with session.request("delete it", path), suppress(*GONE):
+        await session.sftp.remove(path)
+
+
+async def move(session: Session, folder: str, entry: Entry, target: str) -> None:
+    """Move a file into the folder ``target``, which is made when missing, under a name that is free there.
+
+    Raises TransientError.
+    """
+    path = inside(folder, entry.name)
+    for name in _names(entry):
+        free = inside(target, name)
+        if not await exists(session, free):
+            break
+    doing = f"move it to {free}"
+    with session.request(doing, path), suppress(*GONE):
+        await session.sftp.rename(path, free)
+        return
+    with session.request(doing, path):
+        await session.sftp.makedirs(target, exist_ok=True)
+        with suppress(*GONE):  # now it is the file that has gone
+            await session.sftp.rename(path, free)
+
+
+async def exists(session: Session, path: str) -> bool:
+    """Whether anything is there, be it a link that leads nowhere. Raises TransientError."""
+    with session.request("look for it", path):
+        try:
+            await session.sftp.lstat(path)
+        except GONE:
+            return False
+        return True
+
+
+def _names(entry: Entry) -> Iterator[str]:
+    """The file's name, then with the file's time, then with a number: carriers send one name every day."""
+    yield entry.name
+    yield f"{entry.name}.{entry.mtime or 0}"
+    yield from (f"{entry.name}.{entry.mtime or 0}.{number}" for number in count(2))

@@ -1,0 +1,80 @@
+"""Configuration and mappings joined: the channels and destinations the pipeline works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from edi_gateway.config import load
+from edi_gateway.errors import ConfigError
+from edi_gateway.mapping.harmonize import Partner
+from edi_gateway.pipeline.partners import Channel, Destination
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """Everything the daemon works with, by name."""
+
+    channels: Mapping[str, Channel]
+    destinations: Sequence[Destination]
+
+    async def close(self) -> None:
+        """Give back what sources and sinks keep open."""
+        for channel in self.channels.values():
+            await channel.source.close()
+        for destination in self.destinations:
+            await destination.sink.close()
+
+
+def wire(config: load.Config) -> Wired:
+    """Compile every mapping that is used; raises ConfigError with the mistakes of all of them."""
+    problems: dict[str, None] = {}  # in order, each once
+
+    def attempt(make: Callable[[], _T]) -> _T | None:
+        try:
+            return make()
+        except ConfigError as error:
+            problems.update(dict.fromkeys(error.problems))
+            return None
+
+    channels = [attempt(partial(wire_channel, config, channel)) for channel in config.channels]
+    destinations = [attempt(partial(_destination, config, each)) for each in config.destinations]
+    if problems:
+        raise ConfigError(*problems)
+    return Wired({channel.name: channel for channel in channels if channel}, [each for each in destinations if each])
+
+
+def wire_channel(config: load.Config, channel: load.Channel) -> Channel:
+    """One channel with its mapping; raises ConfigError."""
+    return Channel(
+        name=channel.name,
+        partner=Partner(channel.carrier, channel.timezone),
+        source=channel.source,
+        every=channel.every,
+        format=channel.format,
+        mapping=config.library.reader(channel.mapping),
+        accept_test=channel.accept_test,
+        dedupe_window=channel.dedupe_window,
+        epoch_gap=config.gateway.shipment_gap,
+    )
+
+
+def _destination(config: load.Config, each: load.Destination) -> Destination:
+    return Destination(
+        name=each.name,
+        customer=each.customer,
+        wants=each.wants,
+        events=each.events,
+        layout=config.library.writer(each.mapping),
+        encoder=each.encoder,
+        sink=each.sink,
+        batch=each.batch,
+        file_name=each.file_name,
+        control_numbers=each.control_numbers,
+        retry=each.retry,
+        replace_unencodable=each.replace_unencodable,
+    )

@@ -1,0 +1,21 @@
+"""What every test may use: servers, databases and how hard hypothesis tries."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.servers", "tests.postgres"]
+
+# "fast" is for every day; "ci" tries harder and always in the same way, so that a red build can be repeated.
+settings.register_profile("fast", max_examples=30, deadline=None)
+settings.register_profile(
+    "ci",
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))

@@ -1,0 +1,262 @@
+"""The sFTP sink against our own server, which lacks posix-rename and can be made to fail, and against OpenSSH's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edi_gateway.errors import RefusedError, TransientError
+from edi_gateway.model import OutboundDocument
+from edi_gateway.plugins import Sink
+from edi_gateway.transports.sftp.sink import SftpSink
+from sftp_test_server.faults import Delay, DiskFull, Drop, Faults, Refuse, Stall, WrongSize
+from tests.integration.sftp_support import LONG_AGO, names, options, put
+from tests.servers import ServerUnderTest, own_server
+
+DOCUMENT = OutboundDocument("tracking_events_000000001.edi", b"UNB+UNOC:3+HUB+GLOBEX'" * 50)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def own(tmp_path: Path, faults: Faults) -> Iterator[ServerUnderTest]:
+    with own_server(tmp_path / "remote", faults=faults) as server:
+        yield server
+
+
+@asynccontextmanager
+async def sink(server: ServerUnderTest, **more: Any) -> AsyncIterator[SftpSink]:
+    made = SftpSink(**options(server, "in", **more))
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@pytest.mark.parametrize("length", [0, 1, 1234, 3_000_001])
+async def test_a_document_arrives_complete(sftp_server: ServerUnderTest, length: int) -> None:
+    """The bytes lie under their name, nothing temporary is left, and the receipt says what was verified."""
+    content = os.urandom(length)
+    async with sink(sftp_server) as destination:
+        assert isinstance(destination, Sink)
+        receipt = await destination.send(OutboundDocument("a.edi", content), again=False)
+    assert receipt == f"renamed, {length:,} bytes verified"
+    assert names(sftp_server.root / "in") == ["a.edi"]
+    assert (sftp_server.root / "in" / "a.edi").read_bytes() == content
+
+
+async def test_many_documents_share_one_connection(sftp_server: ServerUnderTest) -> None:
+    """Documents sent side by side do not disturb each other."""
+    sent = [OutboundDocument(f"{number}.edi", os.urandom(5000)) for number in range(40)]
+    async with sink(sftp_server) as destination:
+        await asyncio.gather(*(destination.send(document, again=False) for document in sent))
+    folder = sftp_server.root / "in"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {each.name: each.content for each in sent}
+
+
+async def test_nothing_appears_under_the_final_name_before_it_is_complete(own: ServerUnderTest, faults: Faults) -> None:
+    """While the upload hangs, whoever looks sees the temporary name alone."""
+    stall = Stall(operation="rename")
+    faults.set(stall)
+    async with sink(own) as destination:
+        sending = asyncio.create_task(destination.send(DOCUMENT, again=False))
+        assert await asyncio.to_thread(faults.wait_until_fired, stall)
+        assert names(own.root / "in") == [f"{DOCUMENT.name}.tmp"]
+        faults.clear()
+        await sending
+    assert names(own.root / "in") == [DOCUMENT.name]
+
+
+async def test_an_older_file_of_that_name_is_replaced(sftp_server: ServerUnderTest) -> None:
+    """With or without a rename that replaces, the new bytes stand in the end."""
+    folder = sftp_server.root / "in"
+    put(folder, DOCUMENT.name, b"older")
+    put(folder, f"{DOCUMENT.name}.tmp", b"left over from an upload that broke off, and longer" * 100)
+    async with sink(sftp_server) as destination:
+        receipt = await destination.send(DOCUMENT, again=False)
+    own = sftp_server.name == "own"
+    assert receipt.startswith("renamed in place of an older one, " if own else "renamed, ")
+    assert names(folder) == [DOCUMENT.name]
+    assert (folder / DOCUMENT.name).read_bytes() == DOCUMENT.content
+
+
+async def test_what_arrived_is_not_sent_again(sftp_server: ServerUnderTest) -> None:
+    """When an earlier attempt got through without our knowing, the equal file stays untouched."""
+    path = put(sftp_server.root / "in", DOCUMENT.name, DOCUMENT.content)
+    async with sink(sftp_server) as destination:
+        receipt = await destination.send(DOCUMENT, again=True)
+    assert receipt == f"already there, {len(DOCUMENT.content):,} bytes compared"
+    assert path.stat().st_mtime == LONG_AGO
+
+
+@pytest.mark.parametrize("there", [DOCUMENT.content[:-1], DOCUMENT.content[:-1] + b"?", b"", None])
+async def test_what_arrived_in_part_is_sent_again(sftp_server: ServerUnderTest, there: bytes | None) -> None:
+    """A file that is shorter, differs in one byte or is missing does not count as arrived."""
+    path = sftp_server.root / "in" / DOCUMENT.name
+    if there is not None:
+        put(path.parent, path.name, there)
+    async with sink(sftp_server) as destination:
+        await destination.send(DOCUMENT, again=True)
+    assert path.read_bytes() == DOCUMENT.content
+
+
+async def test_a_direct_write_says_that_it_is_not_atomic(sftp_server: ServerUnderTest) -> None:
+    """For servers without rename the file is written under its own name."""
+    async with sink(sftp_server, temporary="") as destination:
+        receipt = await destination.send(DOCUMENT, again=False)
+    assert receipt == f"written directly, not atomic, {len(DOCUMENT.content):,} bytes verified"
+    assert (sftp_server.root / "in" / DOCUMENT.name).read_bytes() == DOCUMENT.content
+
+
+async def test_a_temporary_name_may_lie_in_another_folder(sftp_server: ServerUnderTest) -> None:
+    """The upload goes to the folder that the customer does not watch."""
+    async with sink(sftp_server, temporary="../out/{name}") as destination:
+        await destination.send(DOCUMENT, again=False)
+    assert names(sftp_server.root / "in") == [DOCUMENT.name]
+    assert names(sftp_server.root / "out") == []
+
+
+async def test_a_file_collected_at_once_counts_as_delivered(own: ServerUnderTest, faults: Faults) -> None:
+    """A customer who fetches the file before we can look at it got it; it must not be sent twice."""
+    look = Delay(operation="stat", path=f"*/{DOCUMENT.name}", seconds=30)
+    faults.set(look)
+    async with sink(own) as destination:
+        sending = asyncio.create_task(destination.send(DOCUMENT, again=False))
+        assert await asyncio.to_thread(faults.wait_until_fired, look)
+        (own.root / "in" / DOCUMENT.name).unlink()
+        faults.clear()
+        assert await sending == "renamed, collected already"
+
+
+async def test_a_full_disk_is_transient_and_leaves_nothing_behind(own: ServerUnderTest, faults: Faults) -> None:
+    """What was written before the disk was full is removed, and the next attempt succeeds."""
+    faults.set(DiskFull(after_bytes=100))
+    async with sink(own) as destination:
+        with pytest.raises(TransientError, match=rf"mailbox@127\.0\.0\.1:{own.port} /in/.*\.tmp: cannot write it: "):
+            await destination.send(DOCUMENT, again=False)
+        assert names(own.root / "in") == []
+        faults.clear()
+        await destination.send(DOCUMENT, again=True)
+    assert (own.root / "in" / DOCUMENT.name).read_bytes() == DOCUMENT.content
+
+
+@pytest.mark.parametrize(
+    ("operation", "doing"), [("open", "open it for writing"), ("rename", "rename it to /in/"), ("write", "write it")]
+)
+async def test_a_missing_right_is_transient_and_told(
+    own: ServerUnderTest, faults: Faults, operation: str, doing: str
+) -> None:
+    """The error names what was tried and whom to ask; when the right is given, the next attempt succeeds."""
+    faults.set(Refuse(operation=operation))
+    async with sink(own) as destination:
+        with pytest.raises(TransientError, match=f"cannot {doing}.*ask the other side for this right"):
+            await destination.send(DOCUMENT, again=False)
+        assert names(own.root / "in") == []
+        faults.clear()
+        await destination.send(DOCUMENT, again=True)
+    assert names(own.root / "in") == [DOCUMENT.name]
+
+
+async def test_a_missing_folder_is_transient_and_told(sftp_server: ServerUnderTest) -> None:
+    """A folder that somebody has to make first is no reason to give the document up."""
+    async with sink(sftp_server, path="/nowhere/at/all") as destination:
+        with pytest.raises(TransientError, match=r"/nowhere/at/all/.*\.tmp: .*have the folder made"):
+            await destination.send(DOCUMENT, again=False)
+
+
+@pytest.mark.parametrize("operation", ["open", "write", "close", "stat", "rename"])
+async def test_a_connection_that_drops_is_made_good_by_the_next_attempt(
+    own: ServerUnderTest, faults: Faults, operation: str
+) -> None:
+    """Wherever the connection breaks, one more attempt leaves exactly the document."""
+    drop = Drop(operation=operation, times=1)
+    faults.set(drop)
+    async with sink(own) as destination:
+        with pytest.raises(TransientError):
+            await destination.send(DOCUMENT, again=False)
+        assert faults.fired()[drop] == 1
+        await destination.send(DOCUMENT, again=True)
+    assert names(own.root / "in") == [DOCUMENT.name]
+    assert (own.root / "in" / DOCUMENT.name).read_bytes() == DOCUMENT.content
+
+
+@pytest.mark.parametrize("operation", ["login", "open", "write", "close", "stat", "rename"])
+async def test_a_server_that_hangs_is_left_in_time(own: ServerUnderTest, faults: Faults, operation: str) -> None:
+    """No request waits for ever, and the next attempt connects anew."""
+    faults.set(Stall(operation=operation))
+    async with sink(own, request_timeout="200ms", connect_timeout="1s") as destination:
+        begun = time.monotonic()
+        with pytest.raises(TransientError, match=r"no answer within (0\.2|1) s"):
+            await destination.send(DOCUMENT, again=False)
+        assert time.monotonic() - begun < 3
+        faults.clear()
+        await destination.send(DOCUMENT, again=True)
+    assert names(own.root / "in") == [DOCUMENT.name]
+
+
+async def test_a_size_that_does_not_fit_is_not_a_delivery(own: ServerUnderTest, faults: Faults) -> None:
+    """When the server has another number of bytes than were sent, the document is not renamed into place."""
+    faults.set(WrongSize(size=7, operation="stat"))
+    async with sink(own) as destination:
+        with pytest.raises(TransientError, match=r"found 7 bytes, expected the 1,100 that were sent"):
+            await destination.send(DOCUMENT, again=False)
+    assert names(own.root / "in") == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b.edi", "/etc/passwd", "a\0b", "x" * 256])
+async def test_a_name_no_server_can_hold_is_refused_for_good(own: ServerUnderTest, name: str) -> None:
+    """A retry could not help, so the document goes to the dead letters; nothing is written."""
+    async with sink(own) as destination:
+        with pytest.raises(RefusedError, match="correct file_name"):
+            await destination.send(OutboundDocument(name, b"x"), again=False)
+    assert names(own.root / "in") == []
+
+
+async def test_a_check_tells_every_step_and_leaves_nothing(sftp_server: ServerUnderTest) -> None:
+    """Name, TCP, host key, login, listing and writing are proved, and the folder is as before."""
+    put(sftp_server.root / "in", "a.edi", b"x")
+    async with sink(sftp_server) as destination:
+        steps = [step async for step in destination.check()]
+    assert ["DNS", "TCP", "host key", "login", "list", "write"] == [step.name for step in steps]
+    assert all(step.ok for step in steps), steps
+    assert names(sftp_server.root / "in") == ["a.edi"]
+
+
+@pytest.mark.parametrize("operation", ["open", "write", "rename", "remove"])
+async def test_a_check_fails_where_a_delivery_would(own: ServerUnderTest, faults: Faults, operation: str) -> None:
+    """A right that is missing shows before the first document does; what was written is removed where that can be."""
+    faults.set(Refuse(operation=operation))
+    async with sink(own) as destination:
+        steps = [step async for step in destination.check()]
+    assert ("write", False) == (steps[-1].name, steps[-1].ok)
+    assert "ask the other side for this right" in steps[-1].detail
+    assert operation == "remove" or names(own.root / "in") == []
+
+
+async def test_a_check_accepts_a_folder_that_may_not_be_listed(own: ServerUnderTest, faults: Faults) -> None:
+    """A drop box that shows nothing is as good as any other."""
+    faults.set(Refuse(operation="list"))
+    async with sink(own) as destination:
+        steps = [step async for step in destination.check()]
+    assert ("write", True) == (steps[-1].name, steps[-1].ok)
+
+
+async def test_a_check_that_is_not_read_to_its_end_closes_its_connection(own: ServerUnderTest) -> None:
+    """Leaving the check early leaves no connection behind."""
+    async with sink(own) as destination:
+        steps = destination.check()
+        async for step in steps:
+            if step.name == "login":
+                break
+        with suppress(StopAsyncIteration):
+            await steps.aclose()  # type: ignore[attr-defined]  # it is a generator

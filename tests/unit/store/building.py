@@ -1,0 +1,107 @@
+"""Short ways to say what a carrier reported, and to see what is stored of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from edi_gateway.history import DEFAULT_GAP
+from edi_gateway.model import MessageFunction, Provenance, RawDocument, Status, TrackingEvent
+from edi_gateway.store import events, inbox
+from edi_gateway.store.engine import Database
+from edi_gateway.store.events import MessageReport, Recorded
+from edi_gateway.store.tables import METADATA
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+ORIGINAL, CANCELLATION, REPLACEMENT = MessageFunction
+
+
+def tracking(status: Status = Status.IN_TRANSIT, hour: float = 8, **more: Any) -> TrackingEvent:
+    """An event of parcel P1 that many hours after the first of March."""
+    told = {"carrier": "speedy", "tracking_number": "P1", "status": status, "raw_code": status.value} | more
+    return TrackingEvent(occurred_at=START + timedelta(hours=hour), **told)
+
+
+def on_day(status: Status = Status.IN_TRANSIT, day: int = 0, **more: Any) -> TrackingEvent:
+    """The same, but the carrier named only the day."""
+    return tracking(status, 24 * day + 12, date_only=True, **more)
+
+
+def message(
+    *told: TrackingEvent,
+    function: MessageFunction = ORIGINAL,
+    number: str = "",
+    issued: float | None = None,
+    carrier: str = "speedy",
+) -> MessageReport:
+    """A message with these events, each in a segment of its own."""
+    issued_at = None if issued is None else START + timedelta(hours=issued)
+    placed = [
+        replace(event, provenance=Provenance("I1", "M1", number, segment, segment * 10, segment * 10 + 9, "m.yaml", "v1"))
+        for segment, event in enumerate(told, start=2)
+    ]
+    return MessageReport(function, carrier, number, issued_at, placed)
+
+
+def new_document(db: Database, name: str = "", carrier: str = "speedy") -> int:
+    """A received document nobody sent before; its number."""
+    raw = RawDocument("in", name, f"{name} {carrier} {datetime.now(UTC).timestamp()}".encode(), START)
+    return inbox.receive(db, carrier, [raw])[0].document_id
+
+
+def record(
+    db: Database,
+    *reports: MessageReport,
+    document_id: int | None = None,
+    received_at: datetime = START,
+    gap: timedelta = DEFAULT_GAP,
+    **more: Any,
+) -> Recorded:
+    """Record the messages as one document."""
+    document_id = document_id or new_document(db)
+    with db.write() as connection:
+        return events.record(connection, document_id, received_at, reports, gap=gap, **more)
+
+
+def stored(db: Database, carrier: str = "speedy") -> tuple[list[Any], list[Any]]:
+    """Shipments and reported events without keys that depend on the order of arrival."""
+    shipment, event, told = (METADATA.tables[name] for name in ("shipment", "event", "provenance"))
+    with db.read() as connection:
+        shipments = connection.execute(select(shipment).where(shipment.c.carrier == carrier)).all()
+        rows = connection.execute(select(event).where(event.c.carrier == carrier)).all()
+        sources = connection.execute(select(told)).all()
+    epochs = {row.id: (row.tracking_number, row.epoch) for row in shipments}
+    return (
+        sorted((row._asdict() | {"id": 0} for row in shipments), key=lambda row: (row["tracking_number"], row["epoch"])),
+        sorted(
+            (
+                row.fingerprint, epochs[row.shipment_id], row.status, row.occurred_at, row.date_only, row.correction,
+                row.retracted, sorted((said.document_id, said.segment) for said in sources if said.event_id == row.id),
+            )
+            for row in rows
+            if any(said.event_id == row.id for said in sources)
+        ),
+    )  # fmt: skip
+
+
+def facts(db: Database) -> list[tuple[str, str, bool]]:
+    """What is stored of parcel P1: status, time, retracted."""
+    event = METADATA.tables["event"]
+    with db.read() as connection:
+        rows = connection.execute(select(event).order_by(event.c.occurred_at, event.c.status)).all()
+    return [(row.status.value, f"{row.occurred_at:%d %H:%M}", row.retracted) for row in rows]
+
+
+def statuses(db: Database) -> list[tuple[int, Status]]:
+    """Epoch and status of each of parcel P1's shipments."""
+    shipment = METADATA.tables["shipment"]
+    with db.read() as connection:
+        rows = connection.execute(select(shipment).order_by(shipment.c.epoch)).all()
+    return [(row.epoch, row.status) for row in rows]
+
+
+def kinds(recorded: Recorded) -> Sequence[tuple[str, Status, bool, Status, Status]]:
+    """The changes in short: kind, event's status, moved, shipment's status before and after."""
+    return [(one.kind, one.event.status, one.moved, one.previous_status, one.status) for one in recorded.changes]
