@@ -22,19 +22,19 @@ from demo.gateway import CommandError, Daemon, ask
 from demo.outcome import Outcome, collect
 from demo.progress import Progress
 from demo.report import show
-from demo.scene import UPLOADS, Carriers
-from sftp_test_server.faults import Faults, Refuse
+from demo.scene import UPLOADS, Carriers, Upload
+from sftp_test_server.faults import OPERATIONS, Faults, Refuse
 from sftp_test_server.server import SftpTestServer
 
 _TICK: Final = 0.05  # seconds
-_SILENCE: Final = 2.0  # seconds without anything more, so that an event too many would have come
 _console: Final = Console(highlight=False, soft_wrap=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; 0 when everything it claims holds, 1 when anything is off, 130 when interrupted."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         with _folder(keep=options.keep) as folder:
             sound = _run(
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--refuse",
         action="append",
         default=[],
+        choices=OPERATIONS,
         metavar="OPERATION",
         help="let the sFTP server refuse it, such as rename",
     )
@@ -101,25 +102,29 @@ def _run(folder: Path, seconds: float, faults: Faults) -> bool:
 def _watch(daemon: Daemon, carriers: Carriers, seconds: float) -> None:
     """Let carriers and gateway work, telling what happens, until all is there or the time is up."""
     begun = time.monotonic()
-    progress, started, quiet_since = Progress(), 0.0, 0.0
-    while (now := time.monotonic()) - begun < seconds and not daemon.ended:
-        for record in daemon.new_records():
-            if line := progress.note(record):
-                _tell(now - begun, line)
-                quiet_since = now
-        if progress.started:
-            started = started or now
-            for upload, size in carriers.act(now - started):
-                whole = upload.name in carriers.completed
-                _tell(
-                    now - begun,
-                    f"{upload.carrier:<9}  {'wrote' if whole else 'begins to write'} {upload.name}, {size:,} bytes",
-                )
-        if _complete(progress) and now - quiet_since > _SILENCE:
+    progress, started = Progress(), 0.0
+    while True:
+        now, ended = time.monotonic(), daemon.ended
+        for line in filter(None, map(progress.note, daemon.new_records())):
+            _tell(now - begun, line)
+        if ended or now - begun > seconds:
+            why = "the daemon ended by itself" if ended else f"after {seconds:g} seconds not everything has arrived"
+            _console.print(f"[red]{why}[/]")
             return
+        if _complete(progress):
+            return
+        started = started or (now if progress.started else 0.0)
+        for upload in carriers.act(now - started) if started else ():
+            _tell(now - begun, _written(upload, whole=upload.name in carriers.completed))
         time.sleep(_TICK)
-    why = "the daemon ended by itself" if daemon.ended else f"after {seconds:g} seconds not everything has arrived"
-    _console.print(f"[red]{why}[/]")
+
+
+def _written(upload: Upload, *, whole: bool) -> str:
+    if not upload.lasting:
+        return f"{upload.carrier:<9}  wrote {upload.name} ({upload.about})"
+    if whole:
+        return f"{upload.carrier:<9}  completed {upload.name}"
+    return f"{upload.carrier:<9}  is writing {upload.name} ({upload.about})"
 
 
 def _complete(progress: Progress) -> bool:
@@ -151,7 +156,7 @@ def _say_what_next(kept: Path | None) -> None:
         return
     command = f"  .venv/bin/edi-gateway --config {kept / 'config'}"
     _console.print(f"  everything is in {kept}; delete it when you are done")
-    for arguments in ("status", "events NLGU4410023", "quarantine show 1", "unmapped", "deliveries list"):
+    for arguments in ("status", "events NLGU4410023", "quarantine list", "unmapped", "deliveries list"):
         _console.print(f"{command} {arguments}", markup=False)
 
 

@@ -95,6 +95,8 @@ def _told(outcome: Outcome, customer: str) -> Iterator[str]:
 
 def _sound(outcome: Outcome) -> Iterator[str]:
     for customer, files in outcome.received.items():
+        if not files:
+            yield f"{customer} has no file"
         for number, file in enumerate(files, 1):
             yield from (f"{file.name}: {defect}" for defect in file.defects)
             seen = (file.recipient, file.directory)

@@ -79,7 +79,7 @@ destinations:
       path: /in/tracking
     format: {{type: edifact, version: "D:01B", syntax: "UNOC:3", recipient: "GLOBEX:14"}}
     mapping: globex/tracking_events
-    batch: {{every: 3s}}
+    batch: {{every: 2s}}
     file_name: "tracking_events_{{control:09}}.edi"
 """
 
@@ -108,7 +108,7 @@ destinations:
       line_breaks: crlf
     mapping: initech/tracking_events
     unencodable: replace
-    batch: {{every: 3s}}
+    batch: {{every: 2s}}
     file_name: "INI{{control:05}}.edi"
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -38,7 +39,9 @@ class Outbound:
 def read(name: str, content: bytes) -> Outbound:
     """Read a customer's file; raises pydifact's errors for what is no EDIFACT, IndexError for what is no IFTSTA."""
     text = content.decode("latin-1")
-    segments = list(RawSegmentCollection.from_str(text).segments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of directories it brings no tables for, and does without them
+        segments = list(RawSegmentCollection.from_str(text).segments)
     opening = next(segment for segment in segments if segment.tag == "UNB")
     header = next(segment for segment in segments if segment.tag == "UNH")
     return Outbound(

@@ -48,7 +48,7 @@ def collect(config: Path, mailboxes: Path, carriers: Carriers, daemon: Daemon, e
         left=[path.name for box in carriers.outboxes.values() for path in sorted(box.iterdir()) if path.is_file()],
         completed=carriers.completed,
         taken={
-            record["name"]: datetime.fromisoformat(record["timestamp"])
+            record["file"]: datetime.fromisoformat(record["timestamp"])
             for record in daemon.records
             if record["event"] == "document.received"
         },

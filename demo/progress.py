@@ -37,7 +37,7 @@ def _started(progress: Progress, record: Json) -> str:
 
 
 def _received(progress: Progress, record: Json) -> str:
-    name, copy = record["name"], record["duplicate_of"]
+    name, copy = record["file"], record["duplicate_of"]
     if copy is None:
         return f"[cyan]received[/]   {name}, {record['bytes']:,} bytes"
     progress.copies.add(name)
@@ -45,12 +45,12 @@ def _received(progress: Progress, record: Json) -> str:
 
 
 def _processed(progress: Progress, record: Json) -> str:
-    progress.processed.add(record["name"])
+    progress.processed.add(record["file"])
     notes = [f"{record['events_new']} new events"]
-    notes += [f"[yellow]{record['events_duplicate']} known already[/]"] if record["events_duplicate"] else []
+    notes += [f"[yellow]{record['events_duplicate']} told before[/]"] if record["events_duplicate"] else []
     notes += [f"[yellow]{record['events_unmapped']} with a code nobody mapped[/]"] if record["events_unmapped"] else []
-    notes += [f"[red]{record['quarantined']} quarantined[/]"] if record.get("quarantined") else []
-    return f"[blue]processed[/]  {record['name']}: {', '.join(notes)}"
+    notes += [f"[red]{record['quarantined']} quarantined[/]"] if record["quarantined"] else []
+    return f"[blue]processed[/]  {record['file']}: {', '.join(notes)}"
 
 
 def _sealed(progress: Progress, record: Json) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Final
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from demo.checks import Check
+from demo.gateway import Json
 from demo.outbound import Outbound
 from demo.outcome import Outcome
-from demo.scene import UPLOADS
+
+_COUNTED: Final = {"events_new": "new", "events_duplicate": "repeated", "events_unmapped": "unmapped"}
 
 
 def show(console: Console, outcome: Outcome, verdicts: Sequence[Check]) -> None:
@@ -20,15 +22,16 @@ def show(console: Console, outcome: Outcome, verdicts: Sequence[Check]) -> None:
     for customer, files in outcome.received.items():
         for file in files:
             _show_file(console, customer, file)
-    console.print(_files_in(outcome))
-    console.print(_quarantine(outcome))
-    console.print(_unmapped(outcome))
-    console.print(_files_out(outcome))
-    console.print()
+    console.rule()
+    _show_files_in(console, outcome)
+    _show_quarantine(console, outcome)
+    _show_unmapped(console, outcome)
+    _show_files_out(console, outcome)
+    _headline(console, "What the demo claims")
     for check in verdicts:
-        console.print(f"[red]✗ {check.claim}[/]" if check.deviations else f"[green]✓[/] {check.claim}")
+        console.print(f"  [red]✗ {check.claim}[/]" if check.deviations else f"  [green]✓[/] {check.claim}")
         for deviation in check.deviations:
-            console.print(f"    {deviation}", markup=False)
+            console.print(f"      {deviation}", markup=False)
 
 
 def _show_file(console: Console, customer: str, file: Outbound) -> None:
@@ -40,49 +43,52 @@ def _show_file(console: Console, customer: str, file: Outbound) -> None:
     console.print(text.replace("\r", "").strip(), markup=False, style="dim", soft_wrap=True)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _files_in(outcome: Outcome) -> Table:
-    table = _table("Files in", "carrier", "file", "bytes", "became", "new", "known", "unmapped", "what it is")
-    about = {upload.name: upload.about for upload in UPLOADS}
+def _show_files_in(console: Console, outcome: Outcome) -> None:
+    _headline(console, f"Files in: {len(outcome.documents)}, events: {_counts(outcome.documents)}")
+    table = _table("carrier", "file", "bytes", "became", "events")
     for row in outcome.documents:
-        became = f"copy of {row['duplicate_of']}, dropped" if row["duplicate_of"] else row["state"]
-        counts = (str(row[key] or "") for key in ("events_new", "events_duplicate", "events_unmapped"))
-        carrier = row["channel"].partition("/")[0]
-        table.add_row(carrier, row["name"], f"{row['size']:,}", became, *counts, about.get(row["name"], ""))
-    sums = (
-        str(sum(row[key] for row in outcome.documents)) for key in ("events_new", "events_duplicate", "events_unmapped")
-    )
-    table.add_section()
-    table.add_row("", f"{len(outcome.documents)} files", "", "events", *sums, "", style="bold")
-    return table
+        became = "copy, dropped" if row["duplicate_of"] else row["state"].replace("_", " ")
+        table.add_row(row["channel"].partition("/")[0], row["name"], f"{row['size']:,}", became, _counts([row]))
+    console.print(table)
 
 
-def _quarantine(outcome: Outcome) -> Table:
+def _counts(documents: Sequence[Json]) -> str:
+    sums = {name: sum(row[key] for row in documents) for key, name in _COUNTED.items()}
+    return ", ".join(f"{count} {name}" for name, count in sums.items() if count)
+
+
+def _show_quarantine(console: Console, outcome: Outcome) -> None:
+    _headline(console, f"Quarantine: {len(outcome.quarantine)}")
     names = {row["id"]: row["name"] for row in outcome.documents}
-    rows = ((names.get(row["document"], ""), row["at"], row["found"], row["expected"]) for row in outcome.quarantine)
-    return _filled(_table("Quarantine", "file", "where", "found", "expected"), rows)
+    for row in outcome.quarantine:
+        console.print(f"  file      {names.get(row['document'], '')}", markup=False)
+        console.print(f"  where     {row['at']}", markup=False)
+        console.print(f"  found     {row['found']}", markup=False)
+        console.print(f"  expected  {row['expected']}", markup=False)
+        console.print(f"  do        {row['advice']}", markup=False)
 
 
-def _unmapped(outcome: Outcome) -> Table:
-    rows = ((row["carrier"], row["code"], str(row["count"])) for row in outcome.unmapped)
-    return _filled(_table("Codes nobody mapped", "carrier", "code", "events"), rows)
+def _show_unmapped(console: Console, outcome: Outcome) -> None:
+    _headline(console, f"Codes nobody mapped: {len(outcome.unmapped)}")
+    for row in outcome.unmapped:
+        console.print(f"  {row['carrier']}: {row['code']}, {row['count']} events; kept as UNKNOWN", markup=False)
 
 
-def _files_out(outcome: Outcome) -> Table:
-    table = _table("Files out", "customer", "file", "to", "directory", "events")
+def _show_files_out(console: Console, outcome: Outcome) -> None:
+    _headline(console, f"Files out: {sum(map(len, outcome.received.values()))}")
+    table = _table("customer", "file", "to", "directory", "events")
     for customer, files in outcome.received.items():
         for file in files:
             table.add_row(customer, file.name, file.recipient, file.directory, str(len(file.told)))
+    console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 0, 0, 2), pad_edge=True)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if column == "bytes" else "left")
     return table
 
 
-def _filled(table: Table, rows: Iterable[tuple[str, ...]]) -> Table:
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
+def _headline(console: Console, text: str) -> None:
+    console.print(f"\n[bold]{escape(text)}[/]")

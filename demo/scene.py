@@ -29,10 +29,10 @@ class Upload:
 
 
 UPLOADS: Final = (
-    Upload("nordlog", "NL_IFTSTA_880041.edi", "containers: D.00B, agency HS, a line each", at=0),
-    Upload("kurier", "KU_IFTSTA_1201.edi", "parcels: D.07B in UNG, all in C601, a code nobody mapped", at=0),
-    Upload("kurier", "KU_IFTSTA_1202.edi", "parcels: written slowly, so not to be taken yet", at=0.5, lasting=6.5),
-    Upload("nordlog", "NL_IFTSTA_880057.edi", "containers: D.01B, agency 87, a bad message among good ones", at=2),
+    Upload("nordlog", "NL_IFTSTA_880041.edi", "containers, D.00B, codes of HS", at=0),
+    Upload("kurier", "KU_IFTSTA_1201.edi", "parcels, D.07B, all in C601; a code nobody mapped", at=0),
+    Upload("kurier", "KU_IFTSTA_1202.edi", "parcels; not to be taken yet", at=0.5, lasting=5),
+    Upload("nordlog", "NL_IFTSTA_880057.edi", "containers, D.01B, codes of 87; a bad message", at=2),
     Upload("nordlog", "NL_IFTSTA_880041_1.edi", "the first file once more", at=3.5, copy_of="NL_IFTSTA_880041.edi"),
 )
 
@@ -45,14 +45,14 @@ class Carriers:
     completed: dict[str, datetime] = field(default_factory=dict)  # file → when its last byte was written
     _written: dict[str, int] = field(default_factory=dict)
 
-    def act(self, elapsed: float) -> Iterator[tuple[Upload, int]]:
-        """Write what is due that many seconds after the start; yield each file begun or completed, and its size."""
+    def act(self, elapsed: float) -> Iterator[Upload]:
+        """Write what is due that many seconds after the start; yield each file begun or completed."""
         for upload in UPLOADS:
             if upload.at <= elapsed and upload.name not in self.completed:
                 begun = upload.name in self._written
                 self._write(upload, elapsed)
                 if not begun or upload.name in self.completed:
-                    yield upload, self._written[upload.name]
+                    yield upload
 
     def _write(self, upload: Upload, elapsed: float) -> None:
         content = upload.content

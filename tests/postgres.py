@@ -62,12 +62,35 @@ def _binaries() -> Path | None:
 
 def _start(binaries: Path, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
     data, port, as_user = folder / "data", _free_port(), _unprivileged(folder)
-    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    initdb = [
+        str(binaries / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        _USER,
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+    ]
     made = subprocess.run(initdb, check=False, capture_output=True, text=True, cwd=folder, **as_user)
     if made.returncode:
         raise RuntimeError(f"initdb failed: {made.stderr}")
     options = [word for option in _QUICK for word in ("-c", option)]
-    command = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-h", "127.0.0.1", "-p", str(port), *options]
+    command = [
+        str(binaries / "postgres"),
+        "-D",
+        str(data),
+        "-k",
+        str(folder),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        *options,
+    ]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **as_user)
     _await_ready(server, data / "postmaster.pid", folder / "log")

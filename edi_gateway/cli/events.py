@@ -140,7 +140,8 @@ def _say(shipment: KnownShipment) -> None:
     rows = [
         {
             "occurred_at": known.event.occurred_at.isoformat()[: 10 if known.event.date_only else None],
-            "status": f"{known.event.status}{'' if known.event.classifier == 'ACT' else f' ({known.event.classifier})'}",
+            "status": str(known.event.status),
+            "kind": str(known.event.classifier),
             "reason": known.event.reason + (" RETRACTED" if known.retracted else ""),
             "code": known.event.raw_code,
             "where": f"{known.event.location.name} {known.event.location.unlocode or known.event.location.country}",

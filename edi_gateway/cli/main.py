@@ -13,6 +13,7 @@ from edi_gateway.cli.deliveries import deliveries
 from edi_gateway.cli.documents import documents
 from edi_gateway.cli.events import events, subscribe, unmapped, unsubscribe
 from edi_gateway.cli.mapping import mapping
+from edi_gateway.cli.outbox import outbox
 from edi_gateway.cli.quarantine import quarantine
 from edi_gateway.cli.run import run
 from edi_gateway.cli.settings import Settings
@@ -49,6 +50,7 @@ for command in (run, check, trust, translate, status, events, unmapped, subscrib
 app.add_typer(documents, name="documents")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(deliveries, name="deliveries")
+app.add_typer(outbox, name="outbox")
 app.add_typer(mapping, name="mapping")
 
 

@@ -25,7 +25,7 @@ def list_mappings(context: typer.Context, as_json: bool = typer.Option(False, "-
 
 
 @mapping.command("test")
-def test_mappings(
+def run_samples(
     context: typer.Context,
     name: str = typer.Argument("", help="one mapping; all when left out"),
     update: bool = typer.Option(False, help="take what the samples give today as golden"),

@@ -49,7 +49,7 @@ def _advise(found: Overview) -> None:
     open_ends = (
         (found.open_findings, "in quarantine", "edi-gateway quarantine list"),
         (found.unmapped_codes, "events with a code no mapping knows", "edi-gateway unmapped"),
-        (sum(found.refused.values()), "events no file could be made of", "edi-gateway unsent"),
+        (sum(found.refused.values()), "events no file could be made of", "edi-gateway outbox list"),
         (dead, "dead letters", "edi-gateway deliveries list --state dead"),
     )
     for count, what, command in open_ends:

@@ -67,7 +67,9 @@ class Codebook:
                 refined = entry.reasons[reason]
                 return Decision(refined, refined.reason or entry.reason, rule)
         told = (self.reasons[reason].reason for reason in reasons if reason in self.reasons)
-        return Decision(entry, next(told, entry.reason), rule)
+        # A reason code says more than the status code's own reason, unless it only says that it says nothing.
+        telling = (reason for reason in told if not (entry.reason and reason.startswith("info.")))
+        return Decision(entry, next(telling, entry.reason), rule)
 
 
 _REMEMBERED = 10_000  # decisions; a file full of made-up codes must not fill the memory

@@ -97,6 +97,8 @@ class _Compiler:
                 " extends: standard/iftsta brings them"
             )
         codebook = self._codebook()
+        if not any(table.codes for table in codebook.tables):
+            raise ConfigError(f"{self.layers[0].located.path}:1: {self.name} has no codes: it lays out, it cannot read")
         return harmonize.Mapping(
             name=self.name,
             version=self._version(),

@@ -17,6 +17,7 @@ from edi_gateway.errors import RefusedError
 from edi_gateway.mapping.harmonize import convert
 from edi_gateway.mapping.path import Path, Scope, Step, parse_place
 from edi_gateway.mapping.schema import EventPlaces, OutboundCode, Text
+from edi_gateway.mapping.zones import zone_of
 from edi_gateway.model import OutboundSegment, Status, TrackingEvent
 
 WRITTEN_FORMATS = {"102": "%Y%m%d", "203": "%Y%m%d%H%M", "204": "%Y%m%d%H%M%S", "205": "%Y%m%d%H%M%z"}  # DE 2379
@@ -138,14 +139,20 @@ class Layout:
         instants = self.event.occurred_at
         chosen = next((each for each in instants if each.classifier is event.classifier), instants[0])
         wanted = "102" if event.date_only else ("203" if chosen.format == "edifact" else chosen.format)
-        when = event.occurred_at
-        if self.timezone and not event.date_only:
-            when = when.astimezone(self.timezone)
+        when = self._wall_time(event)
         if "%" in wanted:
             yield chosen.path, when.strftime(wanted)
             return
         yield chosen.path, format_edifact(when, wanted)
         yield _beside(chosen.path), wanted
+
+    def _wall_time(self, event: TrackingEvent) -> datetime:
+        """The event's time in the customer's zone, else in that of its place, as a reader without offset takes it."""
+        if event.date_only:
+            return event.occurred_at
+        place = zone_of(event.location.unlocode, event.location.country)
+        zone = self.timezone or (ZoneInfo(place) if place else None)
+        return event.occurred_at.astimezone(zone) if zone else event.occurred_at
 
     def _references(self, event: TrackingEvent, clean: Callable[[str], str]) -> Iterator[tuple[Path, str]]:
         for reference in self.event.references:
@@ -190,8 +197,9 @@ def compile_layout(
 def _targets(event: EventPlaces, constants: Sequence[tuple[Path, str]]) -> Iterator[Path]:
     yield from (path for path, _ in constants)
     location = event.location
-    fields = (event.tracking_number, event.piece, event.code, event.code_list, event.code_agency, event.reason)
-    for texts in (*fields, event.text, location.name, location.unlocode, location.country, event.account):
+    what = (event.tracking_number, event.piece, event.code, event.code_list, event.code_agency, event.reason)
+    about = (event.text, event.account, event.signatory)
+    for texts in (*what, *about, location.name, location.unlocode, location.country):
         if texts and texts[0].path:
             yield texts[0].path
     yield from (instant.path for instant in event.occurred_at)

@@ -56,7 +56,7 @@ async def _commit(db: Database, channel: Channel, arrivals: Sequence[Arrival]) -
             "document.received",
             channel=channel.name,
             document=document.document_id,
-            name=arrival.name,
+            file=arrival.name,
             bytes=len(arrival.content),
             duplicate_of=document.duplicate_of,
         )
@@ -68,6 +68,6 @@ async def _clear(channel: Channel, arrivals: Sequence[Arrival]) -> None:
     outcomes = await asyncio.gather(*(arrival.ack() for arrival in arrivals), return_exceptions=True)
     for arrival, outcome in zip(arrivals, outcomes, strict=True):
         if isinstance(outcome, GatewayError):
-            log.warning("document.not_cleared", channel=channel.name, name=arrival.name, why=str(outcome))
+            log.warning("document.not_cleared", channel=channel.name, file=arrival.name, why=str(outcome))
         elif isinstance(outcome, BaseException):
             raise outcome

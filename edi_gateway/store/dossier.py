@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, exists, select
 
 from edi_gateway.history import HistoryEvent
 from edi_gateway.model import Location, TrackingEvent
@@ -27,6 +27,21 @@ _AS_IS: Final = (
     "carrier", "tracking_number", "piece", "status", "reason", "mapped", "classifier", "direction", "correction",
     "raw_code", "code_list", "code_agency", "raw_reason", "text", "date_only", "time_basis", "account", "signatory",
 )  # fmt: skip
+# fmt: off
+_DECIDES: Final = (
+    EVENT.c.id, EVENT.c.shipment_id, EVENT.c.fingerprint, EVENT.c.carrier, EVENT.c.tracking_number, EVENT.c.piece,
+    EVENT.c.status, EVENT.c.reason, EVENT.c.mapped, EVENT.c.classifier, EVENT.c.direction, EVENT.c.correction,
+    EVENT.c.raw_code, EVENT.c.code_agency, EVENT.c.occurred_at, EVENT.c.date_only, EVENT.c.retracted,
+    EVENT.c.received_at,
+)
+_TOLD: Final = (
+    PROVENANCE.c.id, PROVENANCE.c.event_id, PROVENANCE.c.document_id, PROVENANCE.c.received_at, PROVENANCE.c.message,
+    PROVENANCE.c.document_number, PROVENANCE.c.segment, PROVENANCE.c.start, PROVENANCE.c.function,
+    PROVENANCE.c.issued_at, PROVENANCE.c.occurred_at, PROVENANCE.c.utc_offset, PROVENANCE.c.date_only,
+    PROVENANCE.c.correction,
+)
+# fmt: on
+_REPORTED: Final = (~EVENT.c.retracted | exists().where(PROVENANCE.c.event_id == EVENT.c.id)).label("reported")
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +56,7 @@ class Shipment:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """An event's row, stored or about to be. ``stood`` says whether it counted before; ``stored`` what its row says."""
+    """An event's row, stored or about to be."""
 
     event: TrackingEvent
     fingerprint: str
@@ -49,55 +64,86 @@ class Entry:
     id: int = 0
     shipment: Shipment | None = None
     retracted: bool = False
-    stood: bool = False
+    stood: bool = False  # it counted before
+    reported: bool = True  # some document still tells of it
     reports: Sequence[Report] = ()
-    stored: tuple[object, ...] = ()
+    stored: tuple[object, ...] = ()  # what its row says
 
     @property
     def says(self) -> tuple[object, ...]:
         """Equal to ``stored`` when the row need not be written."""
-        return self.event, self.fingerprint, self.retracted, self.shipment
+        return self.event, self.fingerprint, self.retracted
 
     @property
     def history(self) -> HistoryEvent:
         """What of it decides where the shipment stands, taken as not retracted."""
         event = self.event
         return HistoryEvent(
-            self.fingerprint, event.status, event.occurred_at, event.reason, event.classifier, event.direction,
-            event.correction, event.mapped, False, event.date_only,
-        )  # fmt: skip
+            fingerprint=self.fingerprint,
+            status=event.status,
+            occurred_at=event.occurred_at,
+            reason=event.reason,
+            classifier=event.classifier,
+            direction=event.direction,
+            correction=event.correction,
+            mapped=event.mapped,
+            date_only=event.date_only,
+        )
 
 
 @dataclass(slots=True)
 class Dossier:
-    """One tracking number's events, reports and shipments."""
+    """One tracking number's shipments and events.
+
+    ``entries`` and ``reports`` are those of the facts in question. Of all other events, ``settled``, only what
+    decides the state of a shipment is loaded.
+    """
 
     number: Number
     shipments: dict[int, Shipment] = field(default_factory=dict)
+    settled: list[Entry] = field(default_factory=list)
     entries: dict[int, Entry] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
 
 
-def load(connection: Connection, numbers: Collection[Number], window: int) -> dict[Number, Dossier]:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be looked up: tracking numbers, and the facts that reports which come or go may change."""
+
+    numbers: set[Number] = field(default_factory=set)
+    facts: set[str] = field(default_factory=set)
+    events: set[int] = field(default_factory=set)  # their facts are in question, too
+
+
+def load(connection: Connection, question: Question, window: int) -> dict[Number, Dossier]:
     """The dossiers of these numbers, empty ones for those never heard of. ``window`` as in `fingerprint`."""
-    dossiers = {number: Dossier(number) for number in numbers}
-    for theirs in _by_number(numbers):
-        for row in connection.execute(select(SHIPMENT).where(theirs)):
+    dossiers = {number: Dossier(number) for number in sorted(question.numbers)}
+    entries: list[Entry] = []
+    for theirs in _by_number(question.numbers):
+        for row in connection.execute(select(SHIPMENT).where(theirs)).all():
             number = (row.carrier, row.tracking_number)
             dossiers[number].shipments[row.id] = Shipment(number, row.id, row.epoch, row._asdict())
-        for row in connection.execute(select(EVENT).join(SHIPMENT).where(theirs)):
-            dossier = dossiers[row.carrier, row.tracking_number]
-            dossier.entries[row.id] = _entry(row, dossier.shipments[row.shipment_id])
-        told = select(PROVENANCE, SHIPMENT.c.carrier, SHIPMENT.c.tracking_number)
-        for row in connection.execute(told.select_from(PROVENANCE.join(EVENT).join(SHIPMENT)).where(theirs)):
-            dossier = dossiers[row.carrier, row.tracking_number]
-            dossier.reports.append(_report(row, dossier.entries[row.event_id], window))
+        known = connection.execute(select(*_DECIDES, _REPORTED).join(SHIPMENT).where(theirs)).all()
+        entries += [_entry(row, dossiers[row.carrier, row.tracking_number]) for row in known]
+    facts = question.facts | {entry.event.fact for entry in entries if entry.id in question.events}
+    asked = {}
+    for entry in entries:
+        dossier = dossiers[entry.event.carrier, entry.event.tracking_number]
+        if entry.event.fact in facts:
+            asked[entry.id] = dossier.entries[entry.id] = entry
+        else:
+            dossier.settled.append(entry)
+    for some in chunks(asked):
+        for row in connection.execute(select(EVENT).where(EVENT.c.id.in_(some))).all():
+            asked[row.id].event = event_of(row)
+            asked[row.id].stored = asked[row.id].says
+        for row in connection.execute(select(*_TOLD).where(PROVENANCE.c.event_id.in_(some))).all():
+            event = asked[row.event_id].event
+            dossiers[event.carrier, event.tracking_number].reports.append(_report(row, asked[row.event_id], window))
     return dossiers
 
 
-def amendments(
-    connection: Connection, dossiers: Collection[Dossier]
-) -> Mapping[str, Mapping[str, Sequence[Issue]]]:
+def amendments(connection: Connection, dossiers: Collection[Dossier]) -> Mapping[str, Mapping[str, Sequence[Issue]]]:
     """Carrier → document number → what cancels or replaces it, for every number the dossiers' reports bear."""
     found: dict[str, dict[str, list[Issue]]] = defaultdict(lambda: defaultdict(list))
     borne = {report.document_number for dossier in dossiers for report in dossier.reports} - {""}
@@ -149,18 +195,31 @@ def _by_number(numbers: Collection[Number]) -> Iterator[Any]:
             yield (SHIPMENT.c.carrier == carrier) & SHIPMENT.c.tracking_number.in_(some)
 
 
-def _entry(row: Row[Any], shipment: Shipment) -> Entry:
-    entry = Entry(
-        event=event_of(row),
+def _entry(row: Row[Any], dossier: Dossier) -> Entry:
+    return Entry(
+        event=TrackingEvent(
+            carrier=row.carrier,
+            tracking_number=row.tracking_number,
+            status=row.status,
+            occurred_at=row.occurred_at,
+            reason=row.reason,
+            mapped=row.mapped,
+            classifier=row.classifier,
+            direction=row.direction,
+            correction=row.correction,
+            piece=row.piece,
+            raw_code=row.raw_code,
+            code_agency=row.code_agency,
+            date_only=row.date_only,
+        ),
         fingerprint=row.fingerprint,
         received_at=row.received_at,
         id=row.id,
-        shipment=shipment,
+        shipment=dossier.shipments[row.shipment_id],
         retracted=row.retracted,
         stood=not row.retracted,
+        reported=bool(row.reported),
     )
-    entry.stored = entry.says
-    return entry
 
 
 def _report(row: Row[Any], entry: Entry, window: int) -> Report:

@@ -15,9 +15,9 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.engine import make_url
 
 from edi_gateway.errors import ConfigError, TransientError
 
@@ -119,7 +119,9 @@ def _parsed(url: str) -> URL:
         parsed = None
     if parsed is None or parsed.drivername not in _DRIVERS or (parsed.drivername == "sqlite" and not parsed.database):
         shown = parsed.render_as_string() if parsed else "what stands there"  # without its password
-        raise ConfigError(f"database: {shown} is not usable; write sqlite:///path or postgresql+psycopg://user@host/name")
+        raise ConfigError(
+            f"database: {shown} is not usable; write sqlite:///path or postgresql+psycopg://user@host/name"
+        )
     return parsed
 
 
@@ -166,4 +168,6 @@ def _upgrade(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise ConfigError(f"database: {error}; a newer edi_gateway made it: start that version, or restore a backup") from error
+        raise ConfigError(
+            f"database: {error}; a newer edi_gateway made it: start that version, or restore a backup"
+        ) from error

@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from edi_gateway.history import DEFAULT_GAP
 from edi_gateway.model import Location, MessageFunction, TrackingEvent
 from edi_gateway.store import dossier as dossiers
-from edi_gateway.store.dossier import AMENDMENT, EVENT, PROVENANCE, Dossier, Number
+from edi_gateway.store.dossier import AMENDMENT, EVENT, PROVENANCE, Dossier, Number, Question
 from edi_gateway.store.engine import chunks, storable
 from edi_gateway.store.reconcile import Change, Telling, changes, gather, split
 from edi_gateway.store.resolve import Issue, Report
@@ -71,15 +71,15 @@ def record(
     another shipment. With ``reprocess`` the reports are all the document says now: events that only its former
     reading told are retracted.
     """
-    told = [
-        _telling(document_id, received_at, report, event, window) for report in reports for event in report.events
-    ]
+    told = [_telling(document_id, received_at, report, event, window) for report in reports for event in report.events]
     _take_turns(connection, {report.carrier for report in reports} | {one.event.carrier for one in told})
-    numbers = {(one.event.carrier, one.event.tracking_number) for one in told}
+    question = Question(
+        {(one.event.carrier, one.event.tracking_number) for one in told}, {one.report.fact for one in told}
+    )
     if reprocess:
-        numbers |= _withdraw(connection, document_id)
-    numbers |= _amend(connection, document_id, received_at, [report for report in reports if report.amends])
-    files = dossiers.load(connection, numbers, window)
+        _withdraw(connection, document_id, question)
+    _amend(connection, document_id, received_at, [report for report in reports if report.amends], question)
+    files = dossiers.load(connection, question, window)
     fresh = _add_new(files, told)
     amendments = dossiers.amendments(connection, files.values())
     epochs = [
@@ -87,7 +87,9 @@ def record(
         for file in files.values()
         for epoch in split(file, gather(file, fresh[file.number], amendments.get(file.number[0], {})), gap)
     ]
-    write(connection, files.values(), epochs, {one.report: one.event for tellings in fresh.values() for one in tellings})
+    write(
+        connection, files.values(), epochs, {one.report: one.event for tellings in fresh.values() for one in tellings}
+    )
     changed = [change for epoch in epochs for change in changes(epoch)]
     new = sum(change.kind == "new" for change in changed)
     reported = sum(len(report.events) for report in reports if report.function is not MessageFunction.CANCELLATION)
@@ -137,29 +139,29 @@ def _take_turns(connection: Connection, carriers: Iterable[str]) -> None:
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(carrier, 0))))
 
 
-def _withdraw(connection: Connection, document_id: int) -> set[Number]:
-    """Forget what the document was last understood to say; return the tracking numbers concerned."""
-    theirs = PROVENANCE.join(EVENT)
-    told = select(EVENT.c.carrier, EVENT.c.tracking_number).select_from(theirs).distinct()
-    numbers = _numbers(connection, told.where(PROVENANCE.c.document_id == document_id))
-    amended = select(AMENDMENT.c.carrier, AMENDMENT.c.document_number).where(AMENDMENT.c.document_id == document_id)
-    numbers |= _bearing(connection, _numbers(connection, amended))
-    _take_turns(connection, {carrier for carrier, _ in numbers})
+def _withdraw(connection: Connection, document_id: int, question: Question) -> None:
+    """Forget what the document was last understood to say; whatever it concerned is in question."""
+    of_document = AMENDMENT.c.document_id == document_id
+    amended = connection.execute(select(AMENDMENT.c.carrier, AMENDMENT.c.document_number).where(of_document)).all()
+    _ask(connection, PROVENANCE.c.document_id == document_id, question)
+    _ask_bearing(connection, {(row.carrier, row.document_number) for row in amended}, question)
+    _take_turns(connection, {carrier for carrier, _ in question.numbers})
     for table in (PROVENANCE, AMENDMENT):
         connection.execute(delete(table).where(table.c.document_id == document_id))
-    return numbers
 
 
 def _amend(
-    connection: Connection, document_id: int, received_at: datetime, messages: Sequence[MessageReport]
-) -> set[Number]:
-    """Store amendments that are not stored yet; return the tracking numbers they concern."""
+    connection: Connection,
+    document_id: int,
+    received_at: datetime,
+    messages: Sequence[MessageReport],
+    question: Question,
+) -> None:
+    """Store amendments that are not stored yet; whatever they concern is in question."""
     if not messages:
-        return set()
+        return
     theirs = select(AMENDMENT).where(AMENDMENT.c.document_id == document_id)
-    known = {
-        (row.carrier, row.document_number, row.function, row.issued_at) for row in connection.execute(theirs)
-    }
+    known = {(row.carrier, row.document_number, row.function, row.issued_at) for row in connection.execute(theirs)}
     told = {
         (message.carrier, storable(message.document_number), message.function, message.issued_at)
         for message in messages
@@ -177,26 +179,26 @@ def _amend(
     ]
     if rows:
         connection.execute(insert(AMENDMENT), rows)
-    return _bearing(connection, {(carrier, number) for carrier, number, _, _ in told})
+    _ask_bearing(connection, {(carrier, number) for carrier, number, _, _ in told}, question)
 
 
-def _bearing(connection: Connection, amended: Iterable[tuple[str, str]]) -> set[Number]:
-    """The tracking numbers ever reported under these (carrier, document number)."""
+def _ask_bearing(connection: Connection, amended: Iterable[tuple[str, str]], question: Question) -> None:
+    """Put in question what was ever reported under these (carrier, document number)."""
     of_carrier: dict[str, list[str]] = defaultdict(list)
     for carrier, document_number in amended:
         of_carrier[carrier].append(document_number)
-    numbers: set[Number] = set()
-    told = select(EVENT.c.carrier, EVENT.c.tracking_number).select_from(PROVENANCE.join(EVENT)).distinct()
     for carrier, document_numbers in of_carrier.items():
         for some in chunks(document_numbers):
             # The second condition says what the first implies, so that the partial index is used.
             borne = PROVENANCE.c.document_number.in_(some) & (PROVENANCE.c.document_number != "")
-            numbers |= _numbers(connection, told.where(EVENT.c.carrier == carrier, borne))
-    return numbers
+            _ask(connection, (EVENT.c.carrier == carrier) & borne, question)
 
 
-def _numbers(connection: Connection, pairs: Any) -> set[tuple[str, str]]:
-    return {(first, second) for first, second in connection.execute(pairs)}
+def _ask(connection: Connection, told: ColumnElement[bool], question: Question) -> None:
+    events = select(EVENT.c.id, EVENT.c.carrier, EVENT.c.tracking_number).select_from(PROVENANCE.join(EVENT))
+    for row in connection.execute(events.where(told)):
+        question.events.add(row.id)
+        question.numbers.add((row.carrier, row.tracking_number))
 
 
 def _add_new(files: Mapping[Number, Dossier], told: Iterable[Telling]) -> Mapping[Number, list[Telling]]:

@@ -91,9 +91,7 @@ def retain(db: Database, channel: str, keys: Collection[str]) -> int:
 
 def to_process(db: Database, channels: Collection[str], limit: int = 100) -> list[Document]:
     """Documents of these channels that wait to be processed, oldest first."""
-    waiting = select_rows(Document).where(
-        Document.state == DocumentState.RECEIVED, col(Document.channel).in_(channels)
-    )
+    waiting = select_rows(Document).where(Document.state == DocumentState.RECEIVED, col(Document.channel).in_(channels))
     with db.read() as connection, Session(connection) as session:
         return list(session.exec(waiting.order_by(col(Document.id)).limit(limit)))
 
@@ -128,9 +126,7 @@ def load(db: Database, digest: str) -> bytes:
     return content.load(db, digest)
 
 
-def settle(
-    connection: Connection, document_id: int, state: DocumentState, counts: Counts, error: str = ""
-) -> None:
+def settle(connection: Connection, document_id: int, state: DocumentState, counts: Counts, error: str = "") -> None:
     """Write down what became of a document, within the transaction that stores what it said."""
     done = {"state": state, "processed_at": utc_now(), "error": storable(error)} | asdict(counts)
     connection.execute(update(DOCUMENT).where(DOCUMENT.c.id == document_id).values(done))

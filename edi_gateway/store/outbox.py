@@ -60,6 +60,22 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """An owed event of which no document could be made, and why."""
+
+    outbox_id: int
+    destination: str
+    action: Action
+    created_at: datetime
+    error: str
+    carrier: str
+    tracking_number: str
+    status: Status
+    reason: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """An owed event with the present state of its shipment."""
 
@@ -174,6 +190,32 @@ def refuse(connection: Connection, outbox_ids: Collection[int], error: str) -> N
     _close(connection, outbox_ids, {"state": OutboxState.REFUSED, "error": storable(error)})
 
 
+def refused(db: Database, destination: str | None = None, limit: int = 1000) -> list[Refused]:
+    """Owed events of which no document could be made, oldest first."""
+    aside = (
+        select(OUTBOX.c.id, OUTBOX.c.destination, OUTBOX.c.action, OUTBOX.c.created_at, OUTBOX.c.error)
+        .add_columns(EVENT.c.carrier, EVENT.c.tracking_number, EVENT.c.status, EVENT.c.reason, EVENT.c.occurred_at)
+        .select_from(OUTBOX.join(EVENT))
+        .where(OUTBOX.c.state == OutboxState.REFUSED)
+        .order_by(OUTBOX.c.id)
+        .limit(limit)
+    )
+    aside = aside if destination is None else aside.where(OUTBOX.c.destination == destination)
+    with db.read() as connection:
+        return [Refused(*row) for row in connection.execute(aside)]
+
+
+def reopen(db: Database, outbox_ids: Collection[int]) -> int:
+    """Let refused events wait to be sealed again; return how many there were."""
+    reopened = 0
+    with db.write() as connection:
+        for some in chunks(outbox_ids):
+            these = OUTBOX.c.id.in_(some) & (OUTBOX.c.state == OutboxState.REFUSED)
+            again = update(OUTBOX).where(these).values(state=OutboxState.PENDING, error="")
+            reopened += connection.execute(again).rowcount
+    return reopened
+
+
 def next_control_number(connection: Connection, key: str, start: int, maximum: int, *, roll_over: bool) -> int:
     """Draw the next number of a sequence from ``start`` to ``maximum``: none twice, and none left out.
 
@@ -184,7 +226,9 @@ def next_control_number(connection: Connection, key: str, start: int, maximum: i
     this = CONTROL_NUMBER.c.key == key
     number: int = connection.execute(select(CONTROL_NUMBER.c.next_value).where(this).with_for_update()).scalar_one()
     if number > maximum and not roll_over:
-        raise RefusedError(f"control numbers of {key} are used up: {maximum} was the last; allow roll-over or widen them")
+        raise RefusedError(
+            f"control numbers of {key} are used up: {maximum} was the last; allow roll-over or widen them"
+        )
     number = start if number > maximum else number
     connection.execute(update(CONTROL_NUMBER).where(this).values(next_value=number + 1))
     return number

@@ -59,27 +59,27 @@ def gather(dossier: Dossier, told: Sequence[Telling], amendments: Mapping[str, S
     """The events that all reports, stored and told now, add up to.
 
     ``dossier.reports`` holds the reports told now as well. Stored events that nobody reports any more come back
-    retracted and without reports.
+    retracted.
     """
     resolved = resolve(dossier.reports, amendments)
     events = {telling.report: telling.event for telling in told}
     rows = _Rows(dossier, {one.fingerprint for one in resolved})
-    entries = []
+    entries = list(dossier.settled)
     for one in resolved:
         telling = [events[report] for report in one.reports if not report.id]
         entry = rows.take(one) or _new_entry(dossier, one, telling)
         _tell(entry, one, telling)
         entries.append(entry)
     for entry in rows.left():
-        entry.retracted, entry.reports = True, ()
+        entry.retracted, entry.reported = True, False
         entries.append(entry)
     return entries
 
 
 def split(dossier: Dossier, entries: Sequence[Entry], gap: timedelta) -> list[Epoch]:
     """Deal the events out to shipments, one per epoch; a shipment stays with its earliest event."""
-    counting = [entry for entry in entries if entry.reports] or entries
-    loose = [entry for entry in entries if not entry.reports] if counting is not entries else []
+    counting = [entry for entry in entries if entry.reported] or entries
+    loose = [entry for entry in entries if not entry.reported] if counting is not entries else []
     groups = [
         [counting[index] for index in epoch]
         for epoch in split_epochs([entry.event.occurred_at for entry in counting], gap)
@@ -173,7 +173,8 @@ def _tell(entry: Entry, one: Resolved, telling: Sequence[TrackingEvent]) -> None
         entry.event = replace(
             event, occurred_at=one.occurred_at, date_only=one.date_only, correction=one.correction, time_basis=basis
         )
-    entry.fingerprint, entry.retracted, entry.reports = one.fingerprint, one.retracted, one.reports
+    entry.fingerprint, entry.retracted = one.fingerprint, one.retracted
+    entry.reports, entry.reported = one.reports, True
 
 
 def _filled(event: TrackingEvent, told: TrackingEvent) -> TrackingEvent:
@@ -182,9 +183,7 @@ def _filled(event: TrackingEvent, told: TrackingEvent) -> TrackingEvent:
         return event
     here, there = event.location, told.location
     filled: dict[str, Any] = {
-        "location": Location(
-            here.name or there.name, here.unlocode or there.unlocode, here.country or there.country
-        ),
+        "location": Location(here.name or there.name, here.unlocode or there.unlocode, here.country or there.country),
         "text": event.text or told.text,
         "signatory": event.signatory or told.signatory,
         "account": event.account or told.account,

@@ -114,9 +114,7 @@ def _homes(groups: Sequence[list[Report]], void: set[Report]) -> dict[tuple[str,
 
 def _resolved(group: list[Report], void: set[Report]) -> Resolved:
     strikes = [
-        report.issue
-        for report in group
-        if report.issue.function is MessageFunction.CANCELLATION and report not in void
+        report.issue for report in group if report.issue.function is MessageFunction.CANCELLATION and report not in void
     ]
     standing = [
         report

@@ -48,9 +48,7 @@ def subscriptions(db: Database, customer: str | None = None, limit: int = 1000) 
         return list(session.exec(wanted))
 
 
-def subscribers(
-    connection: Connection, numbers: Collection[tuple[str, str]]
-) -> Mapping[tuple[str, str], set[str]]:
+def subscribers(connection: Connection, numbers: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], set[str]]:
     """(carrier, tracking number) → customers who want to hear of it; numbers nobody asked for are left out."""
     wanted: dict[str, set[str]] = defaultdict(set)
     for carrier, tracking_number in numbers:

@@ -161,8 +161,9 @@ class FindingRow(Base, table=True):
     """Something a reader noticed in a document, with its place and what to do about it."""
 
     __tablename__ = "finding"
-    __table_args__ = (Index("ix_finding_open", "id", sqlite_where=sql("state = 'open'"),
-                            postgresql_where=sql("state = 'open'")),)
+    __table_args__ = (
+        Index("ix_finding_open", "id", sqlite_where=sql("state = 'open'"), postgresql_where=sql("state = 'open'")),
+    )
 
     id: int = _key()
     document_id: int = _to("document.id", index=True)
@@ -201,17 +202,20 @@ class Shipment(Base, table=True):
     first_event_at: datetime | None = None  # of what happened and stands
     last_event_at: datetime | None = None
     milestones: dict[str, list[str]] = Field(default_factory=dict, sa_type=STRUCTURE)  # status → first, last
-    tracking_state: TrackingState = Field(
-        default=TrackingState.ACTIVE, sa_type=_word(TrackingState, "tracking_state")
-    )
+    tracking_state: TrackingState = Field(default=TrackingState.ACTIVE, sa_type=_word(TrackingState, "tracking_state"))
 
 
 class Event(Base, table=True):
     """One fact about one shipment, however often it was reported. Retracted ones are kept and count for nothing."""
 
     __table_args__ = (
-        Index("ix_event_unmapped", "carrier", "raw_code", sqlite_where=sql("NOT mapped"),
-              postgresql_where=sql("NOT mapped")),
+        Index(
+            "ix_event_unmapped",
+            "carrier",
+            "raw_code",
+            sqlite_where=sql("NOT mapped"),
+            postgresql_where=sql("NOT mapped"),
+        ),
     )
 
     id: int = _key()
@@ -250,8 +254,12 @@ class ProvenanceRow(Base, table=True):
 
     __tablename__ = "provenance"
     __table_args__ = (
-        Index("ix_provenance_document_number", "document_number", sqlite_where=sql("document_number <> ''"),
-              postgresql_where=sql("document_number <> ''")),
+        Index(
+            "ix_provenance_document_number",
+            "document_number",
+            sqlite_where=sql("document_number <> ''"),
+            postgresql_where=sql("document_number <> ''"),
+        ),
     )
 
     id: int = _key()
@@ -326,8 +334,15 @@ class Outbox(Base, table=True):
     """What a destination is owed about one event."""
 
     __table_args__ = (
-        Index("uq_outbox_pending", "destination", "event_id", "action", unique=True,
-              sqlite_where=sql("state = 'pending'"), postgresql_where=sql("state = 'pending'")),
+        Index(
+            "uq_outbox_pending",
+            "destination",
+            "event_id",
+            "action",
+            unique=True,
+            sqlite_where=sql("state = 'pending'"),
+            postgresql_where=sql("state = 'pending'"),
+        ),
         Index("ix_outbox_event_id", "event_id", "destination"),
     )
 

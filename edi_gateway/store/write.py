@@ -39,6 +39,7 @@ def write(
     _write_provenance(connection, entries, events)
     if moved:
         rows = [{"this": entry.id, "shipment_id": epoch.shipment.id} for epoch, entry in moved]
+        connection.execute(update(EVENT).where(EVENT.c.id == bindparam("this")), rows)
         connection.execute(update(OUTBOX).where(OUTBOX.c.event_id == bindparam("this")), rows)
     for some in chunks(gone):
         connection.execute(delete(SHIPMENT).where(SHIPMENT.c.id.in_(some)))
@@ -79,7 +80,9 @@ def _assign(epochs: Iterable[Epoch]) -> list[tuple[Epoch, Entry]]:
 
 
 def _write_events(connection: Connection, entries: Sequence[Entry]) -> None:
-    changed = [_event_row(entry) | {"this": entry.id} for entry in entries if entry.id and entry.says != entry.stored]
+    changed = [
+        _event_row(entry) | {"this": entry.id} for entry in entries if entry.stored and entry.says != entry.stored
+    ]
     if changed:
         connection.execute(update(EVENT).where(EVENT.c.id == bindparam("this")), changed)
     new = [entry for entry in entries if not entry.id]
@@ -98,9 +101,7 @@ def _event_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _write_provenance(
-    connection: Connection, entries: Sequence[Entry], events: Mapping[Report, TrackingEvent]
-) -> None:
+def _write_provenance(connection: Connection, entries: Sequence[Entry], events: Mapping[Report, TrackingEvent]) -> None:
     """Store new reports with their events, and take along those whose event is another one now."""
     told = [(entry, report) for entry in entries for report in entry.reports]
     new = [_provenance_row(entry, report, events[report]) for entry, report in told if not report.id]

@@ -79,7 +79,7 @@ def test_file_is_written_bit_by_bit(tmp_path: Path) -> None:
     assert slow.name not in carriers.completed
     said += carriers.act(slow.at + slow.lasting)
     assert slow.content == (tmp_path / slow.name).read_bytes()
-    assert [slow.name, slow.name] == [upload.name for upload, _ in said if upload is slow]
+    assert [slow.name, slow.name] == [upload.name for upload in said if upload is slow]
 
 
 @pytest.fixture

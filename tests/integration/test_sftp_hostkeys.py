@@ -122,6 +122,20 @@ class OneUser(asyncssh.SSHServer):
         return (username, password) == (USERNAME, PASSWORD)
 
 
+class Silence(asyncssh.SSHServerSession[bytes]):
+    """Starts sFTP and never says a word."""
+
+    def subsystem_requested(self, subsystem: str) -> bool:  # noqa: ARG002
+        return True
+
+
+class SilentServer(OneUser):
+    """Answers until the login, and then nothing."""
+
+    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
+        return Silence()
+
+
 @asynccontextmanager
 async def asyncssh_server(tmp_path: Path, **more: Any) -> AsyncIterator[ServerUnderTest]:
     """A third server, for what the other two do not have: host certificates and algorithms of yesterday."""
@@ -176,13 +190,16 @@ async def test_a_server_that_hangs_after_the_login_is_left_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time for connecting covers the start of sFTP."""
-
-    async def listen_for_ever(stdin: asyncssh.SSHReader[str], *_: object) -> None:
-        await stdin.read()
-
-    async with asyncssh_server(tmp_path, sftp_factory=None, session_factory=listen_for_ever) as server:
+    async with asyncssh_server(tmp_path, server_factory=SilentServer, sftp_factory=None) as server:
         with pytest.raises(TransientError, match="cannot start sFTP: no answer within 1 s"):
             await look(server, **password(monkeypatch), connect_timeout="1s")
+
+
+async def test_an_account_without_sftp_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login that leads to no file transfer is told from one that fails."""
+    async with asyncssh_server(tmp_path, sftp_factory=None) as server:
+        with pytest.raises(TransientError, match=r"cannot start sFTP: .*the account may not use sFTP"):
+            await look(server, **password(monkeypatch))
 
 
 async def test_an_encrypted_key_logs_in(
@@ -191,7 +208,7 @@ async def test_an_encrypted_key_logs_in(
     """The passphrase opens the key; without it, or with another, the configuration is refused."""
     assert sftp_server.private_key is not None
     key = asyncssh.read_private_key(sftp_server.private_key)
-    (tmp_path / "encrypted").write_bytes(key.export_private_key("openssh", passphrase="open sesame"))
+    (tmp_path / "encrypted").write_bytes(key.export_private_key("openssh", passphrase="open sesame", rounds=50))
     monkeypatch.setenv("RIGHT", "open sesame")
     monkeypatch.setenv("WRONG", "open barley")
     encrypted = {"private_key": f"${{file:{tmp_path / 'encrypted'}}}"}

@@ -357,6 +357,25 @@ async def test_a_server_that_hangs_is_left_in_time(own: ServerUnderTest, faults:
     assert names(own.root / "out") == []
 
 
+async def test_acks_that_wait_for_one_login_share_its_failure(own: ServerUnderTest, faults: Faults) -> None:
+    """Twenty files to be cleared at a server that hangs cost one time limit, not twenty."""
+    for number in range(20):
+        put(own.root / "out", f"{number:02}.edi", b"x")
+    memory = Recall()
+    async with source(own, after="delete", connect_timeout="500ms") as channel:
+        await poll(channel, memory)
+        async for batch in channel.poll(memory):
+            await channel.close()
+            faults.set(Stall(operation="login"))
+            begun = time.monotonic()
+            outcomes = await asyncio.gather(*(arrival.ack() for arrival in batch), return_exceptions=True)
+            assert time.monotonic() - begun < 3
+            assert {TransientError} == {type(outcome) for outcome in outcomes}
+            faults.clear()
+            await commit(batch, memory)
+    assert names(own.root / "out") == []
+
+
 async def test_a_poll_that_is_cancelled_at_a_hanging_server_ends_at_once(own: ServerUnderTest, faults: Faults) -> None:
     """Stopping the gateway does not wait for an answer that never comes."""
     put(own.root / "out", "a.edi", b"x")

@@ -1,7 +1,7 @@
 """Where a shipment stands is a function of the set of its events."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given
@@ -154,5 +154,5 @@ def test_epochs_hold_every_time_once_in_order(days: list[int], gap: int) -> None
     epochs = [[times[index] for index in epoch] for epoch in split_epochs(times, width)]
 
     assert sorted(times) == [time for epoch in epochs for time in epoch]
-    assert all(later - earlier <= width for epoch in epochs for earlier, later in zip(epoch, epoch[1:], strict=False))
-    assert all(right[0] - left[-1] > width for left, right in zip(epochs, epochs[1:], strict=False))
+    assert all(later - earlier <= width for epoch in epochs for earlier, later in pairwise(epoch))
+    assert all(right[0] - left[-1] > width for left, right in pairwise(epochs))

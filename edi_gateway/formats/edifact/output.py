@@ -18,12 +18,24 @@ from edi_gateway.formats.edifact.writer import (
     write_interchange,
 )
 from edi_gateway.formats.guide import load_guide
-from edi_gateway.model import OutboundMessage
+from edi_gateway.model import OutboundMessage, OutboundSegment
 from edi_gateway.plugins import Plugin
 
 _LINE_BREAKS: Final = {"none": "", "lf": "\n", "crlf": "\r\n"}
 _BY_HAND: Final = str.maketrans(
-    {"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "’": "'", "–": "-"}
+    {
+        "ß": "ss",
+        "Æ": "AE",
+        "æ": "ae",
+        "Ø": "O",
+        "ø": "o",
+        "Ł": "L",
+        "ł": "l",
+        "Đ": "D",
+        "đ": "d",
+        "\u2019": "'",
+        "\u2013": "-",
+    }
 )
 
 
@@ -88,16 +100,32 @@ class EdifactOutput(Plugin):
         charset = self.syntax.partition(":")[0]
         return "".join(part for character in text for part in _nearest(character, charset))
 
+    @property
+    def _capitals_only(self) -> bool:
+        return self.syntax.startswith("UNOA:")
+
     def _outgoing(self, message: OutboundMessage) -> OutgoingMessage:
         version, _, release = self.version.partition(":")
         return OutgoingMessage(
             ref=message.control_ref,
-            segments=message.body.children,
+            segments=_capitals(message.body.children) if self._capitals_only else message.body.children,
             type=self.message,
             version=version,
             release=release,
             association=self.association,
         )
+
+
+def _capitals(segments: Sequence[OutboundSegment]) -> list[OutboundSegment]:
+    """Level A has no small letters: texts are written in capitals, as everybody does (ISO 9735, level A)."""
+    return [
+        OutboundSegment(
+            segment.tag,
+            [[text.upper() for text in components] for components in segment.elements],
+            _capitals(segment.children),
+        )
+        for segment in segments
+    ]
 
 
 def _nearest(character: str, charset: str) -> str:

@@ -18,6 +18,7 @@ from edi_gateway.transports.sftp.hostkeys import Trusted, Witness, distrust
 GONE: Final = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 """What a server answers about a file that is not there."""
 
+_GOODBYE: Final = 5.0  # seconds for an orderly end
 _SIGNS_OF_LIFE: Final = 2  # unanswered keepalives until the connection counts as lost
 _BROKEN: Final = (asyncssh.DisconnectError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, OSError)
 
@@ -70,7 +71,7 @@ class Session:
 
     async def close(self) -> None:
         """Say good-bye and wait for the connection to end."""
-        timer = asyncio.get_running_loop().call_later(self._patience, self._give_up)
+        timer = asyncio.get_running_loop().call_later(_GOODBYE, self.abort)
         self._connection.close()
         await self._connection.wait_closed()
         timer.cancel()
@@ -83,12 +84,24 @@ class Link:
         self._endpoint = endpoint
         self._session: Session | None = None
         self._opening = asyncio.Lock()
+        self._failure: TransientError | None = None
 
     async def session(self) -> Session:
-        """A session that was in order when last seen. Raises as ``open_session`` does."""
+        """A session that was in order when last seen. Raises as ``open_session`` does.
+
+        Whoever waits while a login fails shares the failure: sixty acks must not try for sixty times as long.
+        """
+        failed_before = self._failure
         async with self._opening:
-            if self._session is None or self._session.broken:
+            if self._session and not self._session.broken:
+                return self._session
+            if self._failure and self._failure is not failed_before:
+                raise self._failure
+            try:
                 self._session = await open_session(self._endpoint)
+            except TransientError as error:
+                self._failure = error
+                raise
             return self._session
 
     async def close(self) -> None:

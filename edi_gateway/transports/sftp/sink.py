@@ -64,10 +64,9 @@ class SftpSink(Endpoint):
         there = await prove(session, final, len(document.content))
         return f"{done}, {len(document.content):,} bytes verified" if there else f"{done}, collected already"
 
-    async def check(self) -> AsyncIterator[Step]:
+    def check(self) -> AsyncIterator[Step]:
         """DNS, TCP, host key, login, listing, and whether a file can be written, renamed and deleted."""
-        async for step in check(self, [("list", self._try_list), ("write", self._try_write)]):
-            yield step
+        return check(self, [("list", self._try_list), ("write", self._try_write)])
 
     async def close(self) -> None:
         """End the connection; the next document opens another."""

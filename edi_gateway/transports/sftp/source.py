@@ -85,13 +85,10 @@ class SftpSource(Endpoint):
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             raise TransientError(f"{failures[0]}{more}") from failures[0]
 
-    async def check(self) -> AsyncIterator[Step]:
+    def check(self) -> AsyncIterator[Step]:
         """DNS, TCP, host key, login, listing and, unless files are left, whether they can be cleared."""
-        tries = [("list", self._try_list)]
-        if self.after != "leave":
-            tries.append(("clear", self._try_clear))
-        async for step in check(self, tries):
-            yield step
+        tries = [("list", self._try_list), ("clear", self._try_clear)]
+        return check(self, tries[:1] if self.after == "leave" else tries)
 
     async def close(self) -> None:
         """End the connection; the next poll opens another."""
@@ -118,7 +115,9 @@ class SftpSource(Endpoint):
         keys = {each.key(self.path): each for each in listed}
         known = await memory.known(keys)
         await memory.retain(keys)
-        await self._clear_again([keys[key] for key in keys if key in known and keys[key].name in same | finished])
+        await self._clear_again(
+            session, [each for key, each in keys.items() if key in known and each.name in same | finished]
+        )
         return [each for key, each in keys.items() if key not in known and each.name in finished and self._fits(each)]
 
     def _done_file(self, listed: Entry) -> str:
@@ -175,12 +174,14 @@ class SftpSource(Endpoint):
         else:
             await delete(session, inside(self.path, listed.name))
 
-    async def _clear_again(self, committed: Sequence[Entry]) -> None:
+    async def _clear_again(self, session: Session, committed: Sequence[Entry]) -> None:
         """Clear what an earlier poll could not; it is not read again."""
         gate = asyncio.Semaphore(self.in_flight)
 
         async def attempt(each: Entry) -> None:
             async with gate:
+                if session.broken:  # one wait for a server that hangs is enough
+                    return
                 try:
                     await self._clear(each)
                 except TransientError as error:

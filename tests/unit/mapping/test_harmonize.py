@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from edi_gateway.mapping.harmonize import Harmonized, Partner
 from edi_gateway.mapping.load import Library
-from edi_gateway.model import Classifier, Direction, MessageFunction, Message, Severity, Status, TimeBasis, TrackingEvent
+from edi_gateway.model import (
+    Classifier,
+    Direction,
+    Message,
+    MessageFunction,
+    Severity,
+    Status,
+    TimeBasis,
+    TrackingEvent,
+)
 from tests.unit.mapping.segments import message, segment
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
@@ -175,9 +184,7 @@ def test_a_time_that_cannot_be_true_is_set_aside(dtm: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("sts", "element"), [("STS+1", 2), ("STS+7+Z21", 1)]
-)
+@pytest.mark.parametrize(("sts", "element"), [("STS+1", 2), ("STS+7+Z21", 1)])
 def test_a_status_that_is_none_of_ours_is_set_aside_at_its_element(sts: str, element: int) -> None:
     """A category without a code, and a category that is not transport."""
     (tag, _, at, _, _), *_ = quarantined(message(segment("CNI+1+K1", segment(sts, segment(DTM)))))

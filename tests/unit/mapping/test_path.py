@@ -91,7 +91,6 @@ def test_any_text_is_a_path_or_a_value_error(text: str) -> None:
     """Whatever stands in the YAML, the parser answers with a path or with a ValueError."""
     try:
         path = parse_path(text)
-    except ValueError as error:
-        assert str(error)
-    else:
-        assert path.steps or path.element
+    except ValueError:
+        return
+    assert path.steps or path.element

@@ -39,7 +39,9 @@ def message(
     """A message with these events, each in a segment of its own."""
     issued_at = None if issued is None else START + timedelta(hours=issued)
     placed = [
-        replace(event, provenance=Provenance("I1", "M1", number, segment, segment * 10, segment * 10 + 9, "m.yaml", "v1"))
+        replace(
+            event, provenance=Provenance("I1", "M1", number, segment, segment * 10, segment * 10 + 9, "m.yaml", "v1")
+        )
         for segment, event in enumerate(told, start=2)
     ]
     return MessageReport(function, carrier, number, issued_at, placed)
@@ -68,13 +70,14 @@ def record(
 def stored(db: Database, carrier: str = "speedy") -> tuple[list[Any], list[Any]]:
     """Shipments and reported events without keys that depend on the order of arrival."""
     shipment, event, told = (METADATA.tables[name] for name in ("shipment", "event", "provenance"))
+    number = (shipment.c.tracking_number, shipment.c.epoch)
     with db.read() as connection:
-        shipments = connection.execute(select(shipment).where(shipment.c.carrier == carrier)).all()
+        shipments = connection.execute(select(shipment).where(shipment.c.carrier == carrier).order_by(*number)).all()
         rows = connection.execute(select(event).where(event.c.carrier == carrier)).all()
         sources = connection.execute(select(told)).all()
     epochs = {row.id: (row.tracking_number, row.epoch) for row in shipments}
     return (
-        sorted((row._asdict() | {"id": 0} for row in shipments), key=lambda row: (row["tracking_number"], row["epoch"])),
+        [row._asdict() | {"id": 0} for row in shipments],
         sorted(
             (
                 row.fingerprint, epochs[row.shipment_id], row.status, row.occurred_at, row.date_only, row.correction,

@@ -236,9 +236,7 @@ def test_a_cancellation_of_another_carriers_number_retracts_nothing(db: Database
 def test_a_replacement_retracts_what_it_does_not_repeat(db: Database) -> None:
     """What it repeats stays as it was, what it leaves out is void, what it adds is new."""
     record(db, message(tracking(PICKED_UP, 7), tracking(IN_TRANSIT, 8), number="N1", issued=1))
-    replacing = message(
-        tracking(PICKED_UP, 7), tracking(IN_TRANSIT, 8.5), number="N1", issued=2, function=REPLACEMENT
-    )
+    replacing = message(tracking(PICKED_UP, 7), tracking(IN_TRANSIT, 8.5), number="N1", issued=2, function=REPLACEMENT)
     recorded = record(db, replacing)
 
     assert (1, 1, 1) == (recorded.new, recorded.duplicates, recorded.retracted)
@@ -305,7 +303,9 @@ def test_an_event_between_two_epochs_makes_them_one(db: Database) -> None:
 def test_a_corrected_reading_takes_the_place_of_the_former(db: Database) -> None:
     """Reprocessing after a mapping was mended retracts what only the old reading said and tells the new."""
     document_id = new_document(db)
-    record(db, message(tracking(UNKNOWN, 8, mapped=False, raw_code="Z1"), tracking(PICKED_UP, 7)), document_id=document_id)
+    record(
+        db, message(tracking(UNKNOWN, 8, mapped=False, raw_code="Z1"), tracking(PICKED_UP, 7)), document_id=document_id
+    )
     better = message(tracking(IN_TRANSIT, 8, raw_code="Z1"), tracking(PICKED_UP, 7))
     recorded = record(db, better, document_id=document_id, reprocess=True)
 
@@ -346,9 +346,7 @@ def test_a_misread_date_leaves_no_epoch_behind(db: Database) -> None:
 
 def test_text_no_database_takes_does_not_stop_a_message(db: Database) -> None:
     """NUL and broken bytes are replaced wherever a carrier's words go, and the fact is recognised again."""
-    odd = tracking(
-        text="a\0b", tracking_number="P\x001", location=Location("K\udcf6ln"), references={"C\0": ("\0",)}
-    )
+    odd = tracking(text="a\0b", tracking_number="P\x001", location=Location("K\udcf6ln"), references={"C\0": ("\0",)})
     record(db, message(odd, number="N\0"))
 
     assert 0 == record(db, message(odd, number="N\0")).new

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from uuid import uuid4
 
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 from edi_gateway.model import Status, TrackingEvent
 from edi_gateway.store.engine import Database
 from edi_gateway.store.events import MessageReport, record
-from tests.unit.store.building import CANCELLATION, ORIGINAL, REPLACEMENT, START, message, new_document, stored, tracking
+from tests.unit.store.building import (
+    CANCELLATION,
+    ORIGINAL,
+    REPLACEMENT,
+    START,
+    message,
+    new_document,
+    stored,
+    tracking,
+)
 
 GAP = timedelta(days=3)
 
@@ -58,9 +68,11 @@ def take(db: Database, carrier: str, told: Sequence[Sequence[tuple[int, MessageR
                 record(connection, document_id, received_at, [of_carrier(report, carrier)], gap=GAP)
 
 
-def batches(messages: Sequence[tuple[int, MessageReport]], cuts: Sequence[int]) -> list[list[tuple[int, MessageReport]]]:
+def batches(
+    messages: Sequence[tuple[int, MessageReport]], cuts: Sequence[int]
+) -> list[list[tuple[int, MessageReport]]]:
     edges = [0, *sorted(cut % (len(messages) + 1) for cut in cuts), len(messages)]
-    return [list(messages[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    return [list(messages[start:end]) for start, end in pairwise(edges)]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

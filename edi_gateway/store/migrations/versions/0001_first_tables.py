@@ -27,10 +27,21 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in (
-        "attempt outbox delivery control_number subscription amendment provenance event shipment finding source_key"
-        " document content"
-    ).split():
+    for table in [
+        "attempt",
+        "outbox",
+        "delivery",
+        "control_number",
+        "subscription",
+        "amendment",
+        "provenance",
+        "event",
+        "shipment",
+        "finding",
+        "source_key",
+        "document",
+        "content",
+    ]:
         op.drop_table(table)
 
 

@@ -1,0 +1,237 @@
+"""From committed bytes to sealed files: what is recorded, what is owed, and that doing it again changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edi_gateway.model import RawDocument, Status
+from edi_gateway.pipeline import process as processing
+from edi_gateway.pipeline.process import process_pending
+from edi_gateway.pipeline.seal import seal_due
+from edi_gateway.store import deliveries, findings, inbox, outbox, shipments, subscriptions
+from edi_gateway.store.engine import Database
+from edi_gateway.store.tables import DocumentState
+from edi_gateway.wiring import Wired
+from tests import configured
+from tests.unit.pipeline.iftsta import interchange, message, sts
+
+NOW = datetime(2026, 10, 12, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    """An empty embedded database."""
+    database = Database(f"sqlite:///{tmp_path}/gateway.db")
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def wired(tmp_path: Path) -> Wired:
+    """One carrier, two customers."""
+    return configured.wired(tmp_path / "config")
+
+
+def take(db: Database, wired: Wired, content: bytes, name: str = "a.edi") -> int:
+    """Receive and process one file; returns its document's id."""
+    (received,) = inbox.receive(db, "speedy", [RawDocument("speedy/files", name, content, NOW)])
+    process_pending(db, wired.channels, wired.destinations)
+    return received.document_id
+
+
+def status(db: Database, number: str) -> Status:
+    """Where the one shipment of that number stands."""
+    (shipment,) = shipments.history(db, number)
+    return shipment.status
+
+
+def waiting(db: Database) -> dict[str, int]:
+    """Events owed by destination."""
+    return dict(shipments.overview(db).pending)
+
+
+def sealed(db: Database, wired: Wired) -> list[str]:
+    """Seal everything that is due; the text of every delivery, oldest first."""
+    for destination in wired.destinations:
+        seal_due(db, destination, datetime.now(UTC) + timedelta(seconds=1))
+    return [deliveries.document(db, each).content.decode("latin-1") for each in reversed(deliveries.deliveries(db))]
+
+
+def test_a_file_becomes_events_shipments_and_duties(db: Database, wired: Wired) -> None:
+    """Only the customer whose rule matches is owed the event."""
+    document = take(db, wired, interchange(message(sts("K1", "13", 0), sts("K1", "21", 30))))
+    assert (inbox.document(db, document).state, inbox.document(db, document).events_new) == (DocumentState.PROCESSED, 2)
+    assert status(db, "K1") is Status.DELIVERED
+    assert waiting(db) == {"globex/edi": 2}
+
+
+def test_the_same_facts_in_another_file_are_recognised(db: Database, wired: Wired) -> None:
+    """Other bytes, the same event: one event with two sources, owed once."""
+    take(db, wired, interchange(message(sts("K1", "21", 30))))
+    again = take(db, wired, interchange(message(sts("K1", "21", 30, "RFF+CU:X")), ref="I2"), "b.edi")
+    assert (inbox.document(db, again).events_new, inbox.document(db, again).events_duplicate) == (0, 1)
+    ((event,),) = [shipment.events for shipment in shipments.history(db, "K1")]
+    assert [source.document_id for source in event.sources] == [1, 2]
+    assert waiting(db) == {"globex/edi": 1}
+
+
+def test_a_bad_message_does_not_stop_its_neighbours(db: Database, wired: Wired) -> None:
+    """The good messages' events are there; the bad one waits in quarantine with its place."""
+    good, bad = message(sts("K1", "21", 0)), message(sts("K2", "21", 0), ref="2", trailer="9")
+    document = take(db, wired, interchange(good, bad, message(sts("K3", "21", 0), ref="3")))
+    assert inbox.document(db, document).state is DocumentState.PARTLY_PROCESSED
+    assert [status(db, number) for number in ("K1", "K3")] == [Status.DELIVERED] * 2
+    (finding,) = findings.quarantine(db)
+    assert (finding.tag, finding.found, finding.message) == ("UNT", "9", "2")
+
+
+def test_what_is_no_edi_is_kept_in_quarantine(db: Database, wired: Wired) -> None:
+    """The bytes stay, and the reason says what was found."""
+    document = take(db, wired, b"<html>504 Gateway Timeout</html>")
+    assert inbox.document(db, document).state is DocumentState.QUARANTINED
+    assert inbox.load(db, inbox.document(db, document).digest).startswith(b"<html>")
+    (finding,) = findings.quarantine(db)
+    assert "UNB" in finding.expected
+
+
+def test_a_test_interchange_is_set_aside_unless_the_channel_takes_it(db: Database, tmp_path: Path) -> None:
+    """Test data must not reach a customer's production file."""
+    content = interchange(message(sts("K1", "21", 0)), test=True)
+    take(db, configured.wired(tmp_path / "strict"), content)
+    assert shipments.history(db, "K1") == []
+    accepting = configured.CARRIER + "    accept_test: true\n"
+    take(db, configured.wired(tmp_path / "open", carriers__speedy=accepting), content, "b.edi")
+    assert status(db, "K1") is Status.DELIVERED
+
+
+def test_a_retry_after_the_mapping_is_mended_replaces_what_was_said(db: Database, tmp_path: Path) -> None:
+    """The unmapped event makes room for the mapped one; the customer hears of it once."""
+    before = configured.wired(tmp_path / "before")
+    document = take(db, before, interchange(message(sts("K1", "QX::87", 0))))
+    assert [code.raw_code for code in shipments.unmapped(db)] == ["QX"]
+    own = tmp_path / "mappings" / "speedy.yaml"
+    own.parent.mkdir()
+    own.write_text("extends: standard/iftsta\ncode_lists: [{agency: '87', codes: {QX: DELIVERED}}]\n")
+    mended = configured.wired(
+        tmp_path / "after",
+        gateway=f"mappings: [{own.parent}, {configured.MAPPINGS}]\nidentity: HUB\n",
+        carriers__speedy=configured.CARRIER.replace("standard/iftsta", "speedy"),
+    )
+    with db.write() as connection:
+        inbox.reopen(connection, document)
+    process_pending(db, mended.channels, mended.destinations)
+    assert status(db, "K1") is Status.DELIVERED
+    assert shipments.unmapped(db) == []
+    assert waiting(db) == {"globex/edi": 1}
+
+
+def test_many_transactions_give_the_same_as_one(db: Database, wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A big document is committed piece by piece, and its state with the last."""
+    content = interchange(*(message(sts(f"K{n}", "21", n), ref=str(n)) for n in range(20)))
+    monkeypatch.setattr(processing, "EVENTS_PER_TRANSACTION", 3)
+    document = take(db, wired, content)
+    settled = inbox.document(db, document)
+    assert (settled.state, settled.events_new) == (DocumentState.PROCESSED, 20)
+    assert waiting(db) == {"globex/edi": 20}
+
+
+def test_a_crash_between_two_transactions_loses_and_doubles_nothing(
+    db: Database, wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The document is read again from the start; what was committed is recognised."""
+    content = interchange(*(message(sts(f"K{n}", "21", n), ref=str(n)) for n in range(9)))
+    monkeypatch.setattr(processing, "EVENTS_PER_TRANSACTION", 2)
+    record, calls = processing.events.record, []
+
+    def dies_at_the_third(*args: object, **more: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return record(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(processing.events, "record", dies_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        take(db, wired, content)
+    assert waiting(db) == {"globex/edi": 4}
+    process_pending(db, wired.channels, wired.destinations)
+    assert waiting(db) == {"globex/edi": 9}
+    assert shipments.overview(db).events == 9
+
+
+def test_files_are_sealed_in_batches_with_numbers_that_follow_each_other(db: Database, wired: Wired) -> None:
+    """At most three events a file; control numbers 1, 2, 3; each event in one of them."""
+    take(db, wired, interchange(message(*(sts(f"K{n}", "21", n) for n in range(7)))))
+    files = sealed(db, wired)
+    assert [text.count("STS+") for text in files] == [3, 3, 1]
+    assert [text.rpartition("UNZ+1+")[2] for text in files] == ["1'", "2'", "3'"]
+    assert sorted(re.findall(r"CNI\+\d+\+(\w+)", "".join(files))) == [f"K{n}" for n in range(7)]
+    assert waiting(db) == {}
+
+
+def test_a_subscriber_receives_what_no_rule_gives_it(db: Database, wired: Wired) -> None:
+    """Only the numbers it asked for, and as its destination wants them: changes of status."""
+    subscriptions.subscribe(db, "initech", ["K1"])
+    take(db, wired, interchange(message(sts("K1", "13", 0), sts("K1", "21", 30), sts("K2", "21", 0))))
+    assert waiting(db) == {"globex/edi": 3, "initech/edi": 2}
+
+
+def test_an_estimate_and_an_old_scan_change_no_status(db: Database, wired: Wired) -> None:
+    """A customer of status changes does not hear of them."""
+    subscriptions.subscribe(db, "initech", ["K1"])
+    take(db, wired, interchange(message(sts("K1", "21", 30))))
+    take(db, wired, interchange(message(sts("K1", "13", 0)), ref="I2"), "late.edi")
+    expected = message("CNI+1+K1'STS+1+21'DTM+132:202610130800:203'")
+    take(db, wired, interchange(expected, ref="I3"), "estimate.edi")
+    assert status(db, "K1") is Status.DELIVERED
+    assert waiting(db) == {"globex/edi": 3, "initech/edi": 1}
+
+
+def test_a_cancellation_reaches_a_customer_who_was_told(db: Database, wired: Wired) -> None:
+    """What was sent is taken back in a message of function 1; what was not sent yet is just not sent."""
+    told = sts("K1", "21", 30)
+    take(db, wired, interchange(message(told)))
+    sealed(db, wired)
+    take(db, wired, interchange(message(told, bgm="23+R2+1"), ref="I2"), "cancel.edi")
+    assert status(db, "K1") is Status.UNKNOWN
+    *_, cancelling = sealed(db, wired)
+    assert "BGM+23+2-1+1'" in cancelling
+    untold = sts("K2", "21", 30)
+    take(db, wired, interchange(message(untold), ref="I3"), "c.edi")
+    take(db, wired, interchange(message(untold, bgm="23+R3+1"), ref="I4"), "d.edi")
+    assert waiting(db) == {}
+
+
+def test_a_replacement_takes_the_place_of_what_it_replaces(db: Database, wired: Wired) -> None:
+    """Same report number, function 5: the old event counts for nothing, the new one stands."""
+    take(db, wired, interchange(message(sts("K1", "21", 30))))
+    take(db, wired, interchange(message(sts("K1", "210", 31), bgm="23+R1+5"), ref="I2"), "replace.edi")
+    assert status(db, "K1") is Status.ATTEMPT_FAILURE
+
+
+def test_what_the_character_set_lacks_is_set_aside_and_said(db: Database, wired: Wired) -> None:
+    """The neighbours are sent; the event waits with the character that stopped it."""
+    subscriptions.subscribe(db, "initech", ["K1", "K2"])
+    bad = sts("K1", "21", 0, "LOC+14+:::MÜNCHEN")
+    take(db, wired, interchange(message(bad, sts("K2", "21", 0))))
+    texts = [text for text in sealed(db, wired) if "INITECH" in text]
+    assert [("K2" in text, "K1" in text) for text in texts] == [(True, False)]
+    (refused,) = outbox.refused(db)
+    assert "'Ü'" in refused.error
+    assert refused.destination == "initech/edi"
+
+
+def test_a_byte_limit_makes_more_files(db: Database, tmp_path: Path) -> None:
+    """No file is larger, unless one event alone is."""
+    small = configured.GLOBEX.replace("at_most: 3", "at_most: 100, max_bytes: 1kB")
+    wired = configured.wired(tmp_path / "config", customers__globex=small)
+    take(db, wired, interchange(message(*(sts(f"K{n}", "21", n) for n in range(40)))))
+    files = sealed(db, wired)
+    assert len(files) > 1
+    assert all(len(text) <= 1000 for text in files)
+    assert sum(text.count("STS+") for text in files) == 40
