@@ -32,7 +32,7 @@ find_python = for python in $(or $(PYTHON),python3 python3.14 python3.13 python3
 # $(call install,locks): hash-checked, wheels only; by uv, or by pip where uv has no build for this machine.
 hashed = --require-hashes --no-deps --only-binary :all: $(foreach lock,$(1),-r requirements/$(lock).lock)
 install = if $(UV) --version >/dev/null 2>&1; \
-	then $(UV) pip install --quiet --python $(BIN)/python $(call hashed,$(1)); \
+	then $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(call hashed,$(1)); \
 	else $(BIN)/python -m pip install --quiet $(call hashed,$(1)); fi
 
 .PHONY: help demo test check format lock wheel-smoke clean
@@ -103,5 +103,5 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@touch $@
 
 install_project = if $(UV) --version >/dev/null 2>&1; \
-	then $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	then $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; fi

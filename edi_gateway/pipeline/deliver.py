@@ -56,7 +56,7 @@ async def _failed(
 ) -> None:
     await asyncio.to_thread(deliveries.finish_attempt, db, delivery.id, number, outcome, why, again_at)
     event = "delivery.dead" if again_at is None else "delivery.retrying"
-    log.warning(event, file=delivery.name, attempt=number, why=why, next_attempt_at=again_at)
+    log.warning(event, file=delivery.name, attempt=number, why=why, next_attempt_at=again_at and again_at.isoformat())
 
 
 def next_attempt(schedule: Sequence[timedelta], attempts: int) -> datetime | None:

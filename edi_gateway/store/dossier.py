@@ -28,13 +28,13 @@ _AS_IS: Final = (
     "raw_code", "code_list", "code_agency", "raw_reason", "text", "date_only", "time_basis", "account", "signatory",
 )  # fmt: skip
 # fmt: off
-_DECIDES: Final = (
+_DECIDES: Final[tuple[Any, ...]] = (
     EVENT.c.id, EVENT.c.shipment_id, EVENT.c.fingerprint, EVENT.c.carrier, EVENT.c.tracking_number, EVENT.c.piece,
     EVENT.c.status, EVENT.c.reason, EVENT.c.mapped, EVENT.c.classifier, EVENT.c.direction, EVENT.c.correction,
     EVENT.c.raw_code, EVENT.c.code_agency, EVENT.c.occurred_at, EVENT.c.date_only, EVENT.c.retracted,
     EVENT.c.received_at,
 )
-_TOLD: Final = (
+_TOLD: Final[tuple[Any, ...]] = (
     PROVENANCE.c.id, PROVENANCE.c.event_id, PROVENANCE.c.document_id, PROVENANCE.c.received_at, PROVENANCE.c.message,
     PROVENANCE.c.document_number, PROVENANCE.c.segment, PROVENANCE.c.start, PROVENANCE.c.function,
     PROVENANCE.c.issued_at, PROVENANCE.c.occurred_at, PROVENANCE.c.utc_offset, PROVENANCE.c.date_only,

@@ -1,4 +1,4 @@
-"""${message}."""
+"""${message}. There is no way down: a backup is."""
 
 from alembic import op
 import sqlalchemy as sa
@@ -12,7 +12,3 @@ depends_on = None
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}

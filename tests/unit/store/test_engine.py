@@ -101,8 +101,8 @@ def test_other_databases_are_refused_without_showing_a_password(url: str) -> Non
 def test_a_block_that_raises_leaves_nothing(db: Database) -> None:
     """A transaction is all or nothing."""
     with pytest.raises(IntegrityError), db.write() as connection:
-        _add(connection, "A1")
-        _add(connection, "A1")
+        for number in ("A1", "A2", "A1"):
+            _add(connection, number)
 
     assert [] == _numbers(db)
 

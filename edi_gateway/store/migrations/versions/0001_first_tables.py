@@ -26,25 +26,6 @@ def upgrade() -> None:
     _sealed()
 
 
-def downgrade() -> None:
-    for table in [
-        "attempt",
-        "outbox",
-        "delivery",
-        "control_number",
-        "subscription",
-        "amendment",
-        "provenance",
-        "event",
-        "shipment",
-        "finding",
-        "source_key",
-        "document",
-        "content",
-    ]:
-        op.drop_table(table)
-
-
 def _documents() -> None:
     op.create_table("content", _digest(primary_key=True), _number("seq", primary_key=True), _bytes("chunk"))
     op.create_table(
