@@ -163,7 +163,7 @@ class Segment:
     A format subclasses it to split ``elements`` only when somebody looks.
     """
 
-    __slots__ = ("_by_tag", "children", "end", "number", "parent", "start", "tag")
+    __slots__ = ("_all_by_tag", "_by_tag", "children", "end", "number", "parent", "start", "tag")
 
     def __init__(self, tag: str, number: int, start: int, end: int) -> None:
         self.tag = tag
@@ -173,15 +173,36 @@ class Segment:
         self.parent: Segment | None = None
         self.children: list[Segment] = []
         self._by_tag: dict[str, list[Segment]] | None = None
+        self._all_by_tag: dict[str, list[Segment]] | None = None
 
     def by_tag(self) -> dict[str, list[Segment]]:
         """The segments directly below, by tag; call it only once the message is nested."""
-        index = getattr(self, "_by_tag", None)  # a format may build segments without __init__
+        index = self._by_tag
         if index is None:
             index = self._by_tag = {}
             for child in self.children:
                 index.setdefault(child.tag, []).append(child)
         return index
+
+    def all_by_tag(self) -> dict[str, list[Segment]]:
+        """The segments anywhere below, by tag and in document order; call it only once the message is nested."""
+        index = self._all_by_tag
+        if index is None:
+            if not any(child.children for child in self.children):
+                index = self.by_tag()
+            else:
+                index = {}
+                for segment in self.below():
+                    index.setdefault(segment.tag, []).append(segment)
+            self._all_by_tag = index
+        return index
+
+    def below(self) -> Iterator[Segment]:
+        """Every segment nested under this one, in document order."""
+        for child in self.children:
+            yield child
+            if child.children:
+                yield from child.below()
 
     def get(self, element: int, component: int = 1) -> str:
         """The text at that place, counted from 1 (the tag is 0), released and decoded; "" when absent."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.codebook import Codebook
 from edi_gateway.mapping.convert import CONVERTERS
-from edi_gateway.mapping.path import Path, below
+from edi_gateway.mapping.path import Path
 from edi_gateway.mapping.schema import EventPlaces, Instant, LocationPlaces, ReportPlaces, Requirement, Text
 from edi_gateway.mapping.times import Moment, check_plausible, parse_edifact, parse_pattern, resolve
 from edi_gateway.mapping.zones import zone_of
@@ -107,7 +107,7 @@ class _Reading:
                 "a report that carries no status needs a profile of its own: ask the partner what it means",
             )
         reached = {segment.number for segment in found}
-        for segment in below(body):
+        for segment in body.below():
             if segment.tag == tag and segment.number not in reached:
                 where = f"every {tag} to be reached by for_each {self.mapping.for_each}"
                 advice = "widen for_each, then retry"

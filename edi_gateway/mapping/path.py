@@ -13,8 +13,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -55,14 +55,16 @@ class Step:
     tag: str
     conditions: tuple[Condition, ...] = ()
 
+    def holds(self, segment: Segment) -> bool:
+        """Whether a segment of this tag meets the conditions."""
+        return all(condition.holds(segment) for condition in self.conditions)
+
     def of(self, segments: Iterable[Segment]) -> Iterator[Segment]:
         """Those of the segments, all of this tag, that meet the conditions."""
-        for segment in segments:
-            for condition in self.conditions:
-                if not condition.holds(segment):
-                    break
-            else:
-                yield segment
+        return filter(self.holds, segments)
+
+
+Reach = Callable[[Segment, str], Sequence[Segment]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ class Path:
     steps: tuple[Step, ...]
     element: int = 0
     component: int = 1
+    reach: Reach = field(init=False, repr=False, compare=False)  # what a first step of a tag can lead to
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reach", _REACH[self.scope])
 
     def __str__(self) -> str:
         return self.text
@@ -83,34 +89,38 @@ class Path:
         if not self.steps:
             yield context
             return
-        first = self.steps[0]
-        found = first.of(_REACH[self.scope](context, first.tag))
-        for step in self.steps[1:]:
+        first, *others = self.steps
+        found = first.of(self.reach(context, first.tag))
+        for step in others:
             found = _below_all(found, step)
         yield from found
 
     def find(self, context: Segment) -> Segment | None:
         """The first segment with something at the place, or None."""
-        for segment in self.segments(context):
+        for segment in self._candidates(context):
             if segment.get(self.element, self.component).strip():
                 return segment
         return None
 
     def value(self, context: Segment) -> str:
         """The first text at the place, trimmed, or ""."""
-        for segment in self.segments(context):
+        for segment in self._candidates(context):
             text = segment.get(self.element, self.component).strip()
             if text:
                 return text
         return ""
 
-
-def below(segment: Segment) -> Iterator[Segment]:
-    """Every segment nested under this one, in document order."""
-    for child in segment.children:
-        yield child
-        if child.children:
-            yield from below(child)
+    def _candidates(self, context: Segment) -> Iterable[Segment]:
+        """As segments, but without a generator in the usual case: most places of most messages are not there."""
+        if not self.steps:
+            return (context,)
+        first = self.steps[0]
+        reached = self.reach(context, first.tag)
+        if not reached or (len(self.steps) == 1 and not first.conditions):
+            return reached
+        if len(self.steps) == 1:
+            return [segment for segment in reached if first.holds(segment)]
+        return self.segments(context)
 
 
 def _below_all(segments: Iterator[Segment], step: Step) -> Iterator[Segment]:
@@ -123,11 +133,7 @@ def _own(context: Segment, tag: str) -> Sequence[Segment]:
 
 
 def _deep(context: Segment, tag: str) -> Sequence[Segment]:
-    found = context.by_tag().get(tag, [])
-    nested = [child for child in context.children if child.children]
-    if not nested:
-        return found
-    return [segment for segment in below(context) if segment.tag == tag]
+    return context.all_by_tag().get(tag, ())
 
 
 def _outward(context: Segment, tag: str) -> Sequence[Segment]:

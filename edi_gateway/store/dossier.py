@@ -123,7 +123,7 @@ def load(connection: Connection, question: Question, window: int) -> dict[Number
         for row in connection.execute(select(SHIPMENT).where(theirs)).all():
             number = (row.carrier, row.tracking_number)
             dossiers[number].shipments[row.id] = Shipment(number, row.id, row.epoch, row._asdict())
-        known = connection.execute(select(*_DECIDES, _REPORTED).join(SHIPMENT).where(theirs)).all()
+        known: Sequence[Any] = connection.execute(select(*_DECIDES, _REPORTED).join(SHIPMENT).where(theirs)).all()
         entries += [_entry(row, dossiers[row.carrier, row.tracking_number]) for row in known]
     facts = question.facts | {entry.event.fact for entry in entries if entry.id in question.events}
     asked = {}

@@ -233,6 +233,7 @@ class EdifactSegment(Segment):
         self.end = start + len(latin)
         self.parent = None
         self.children = []
+        self._by_tag = self._all_by_tag = None
         self._latin = latin
         self._reading = reading
         self._fields: list[str | list[str]] | None = None
@@ -244,8 +245,9 @@ class EdifactSegment(Segment):
             fields = self._fields = self._reading.split(self._latin)
         if element >= len(fields):
             return ""
-        field = fields[element]
-        parts = field.split(self._reading.grammar.delimiters.component) if isinstance(field, str) else field
+        parts = fields[element]
+        if isinstance(parts, str):
+            parts = fields[element] = parts.split(self._reading.grammar.delimiters.component)
         return parts[component - 1] if component <= len(parts) else ""
 
     def components(self, element: int) -> list[str]:

@@ -30,7 +30,9 @@ def test_events_are_told_with_exit_code_0(tmp_path: Path) -> None:
     done = translate(file, "--mapping", "standard/iftsta", "--json")
     (line,) = map(json.loads, done.stdout.splitlines())
     assert done.returncode == 0, done.stderr
-    assert {key: line[key] for key in ("kind", "tracking_number", "status", "classifier", "raw_code", "occurred_at")} == {
+    assert {
+        key: line[key] for key in ("kind", "tracking_number", "status", "classifier", "raw_code", "occurred_at")
+    } == {
         "kind": "event",
         "tracking_number": "K1",
         "status": "DELIVERED",
@@ -51,7 +53,10 @@ def test_what_was_set_aside_gives_exit_code_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert sorted(line["kind"] for line in lines) == ["event", "quarantine"]
     aside = next(line for line in lines if line["kind"] == "quarantine")
-    assert (aside["at"], aside["found"]) == ("interchange I1, message 1, segment 9 DTM, element 1, component 2", "20020148")
+    assert (aside["at"], aside["found"]) == (
+        "interchange I1, message 1, segment 9 DTM, element 1, component 2",
+        "20020148",
+    )
     assert aside["expected"]
 
 

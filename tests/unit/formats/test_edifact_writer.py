@@ -27,9 +27,7 @@ ENVELOPE = Envelope(
     prepared_at=datetime(2026, 1, 2, 9, 30, tzinfo=UTC),
 )
 STATUS = outbound("STS", ["1", "21"], [outbound("DTM", [["334", "202601020815", "203"]])])
-MESSAGE = OutgoingMessage(
-    "M1", [outbound("BGM", ["23", "RPT7", "9"]), outbound("CNI", ["1", "K77"], [STATUS])]
-)
+MESSAGE = OutgoingMessage("M1", [outbound("BGM", ["23", "RPT7", "9"]), outbound("CNI", ["1", "K77"], [STATUS])])
 
 
 def text(*elements: str) -> OutgoingMessage:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from edi_gateway.model import RawDocument, Status
 from edi_gateway.pipeline import process as processing
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.seal import seal_due
-from edi_gateway.store import deliveries, findings, inbox, outbox, shipments, subscriptions
+from edi_gateway.store import deliveries, events, findings, inbox, outbox, shipments, subscriptions
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import DocumentState
 from edi_gateway.wiring import Wired
@@ -147,15 +148,15 @@ def test_a_crash_between_two_transactions_loses_and_doubles_nothing(
     """The document is read again from the start; what was committed is recognised."""
     content = interchange(*(message(sts(f"K{n}", "21", n), ref=str(n)) for n in range(9)))
     monkeypatch.setattr(processing, "EVENTS_PER_TRANSACTION", 2)
-    record, calls = processing.events.record, []
+    record, calls = events.record, list[int]()
 
-    def dies_at_the_third(*args: object, **more: object) -> object:
+    def dies_at_the_third(*args: Any, **more: Any) -> events.Recorded:
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return record(*args, **more)  # type: ignore[arg-type]
+        return record(*args, **more)
 
-    monkeypatch.setattr(processing.events, "record", dies_at_the_third)
+    monkeypatch.setattr(events, "record", dies_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         take(db, wired, content)
     assert waiting(db) == {"globex/edi": 4}

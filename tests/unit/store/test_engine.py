@@ -19,16 +19,10 @@ SUBSCRIPTION = METADATA.tables["subscription"]
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def _add(connection: Connection, number: str) -> None:
-    connection.execute(
-        insert(SUBSCRIPTION),
-        {
-            "customer": "globex",
-            "carrier": "",
-            "tracking_number": number,
-            "created_at": MOMENT,
-        },
-    )
+def _add(connection: Connection, *numbers: str) -> None:
+    for number in numbers:
+        row = {"customer": "globex", "carrier": "", "tracking_number": number, "created_at": MOMENT}
+        connection.execute(insert(SUBSCRIPTION), row)
 
 
 def _numbers(db: Database) -> list[str]:
@@ -101,8 +95,7 @@ def test_other_databases_are_refused_without_showing_a_password(url: str) -> Non
 def test_a_block_that_raises_leaves_nothing(db: Database) -> None:
     """A transaction is all or nothing."""
     with pytest.raises(IntegrityError), db.write() as connection:
-        for number in ("A1", "A2", "A1"):
-            _add(connection, number)
+        _add(connection, "A1", "A2", "A1")
 
     assert [] == _numbers(db)
 
