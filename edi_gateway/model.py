@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -54,6 +54,7 @@ _RANK: Final[Mapping[Status, int]] = {
     Status.CANCELLED: 95,
 }
 _TERMINAL_FROM: Final = 88
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
 class Classifier(StrEnum):
@@ -312,10 +313,14 @@ class TrackingEvent:
         Begins with the hour as eight hex digits, so that a unique index grows at its end. A date-only
         report is keyed by its day.
         """
-        minute = int(self.occurred_at.timestamp()) // 60
-        when = self.occurred_at.date().isoformat() if self.date_only else str(minute // window * window)
+        if self.date_only:
+            day = self.occurred_at.date()
+            hour, when = (day.toordinal() - _EPOCH_DAY) * 24 + 12, day.isoformat()
+        else:
+            minute = int(self.occurred_at.timestamp()) // 60 // window * window
+            hour, when = minute // 60, str(minute)
         digest = hashlib.blake2b(f"{self.fact}|{when}".encode(), digest_size=12).hexdigest()
-        return f"{minute // 60:08x}{digest}"
+        return f"{hour:08x}{digest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from edi_gateway.cli.mapping import mapping
 from edi_gateway.cli.outbox import outbox
 from edi_gateway.cli.quarantine import quarantine
 from edi_gateway.cli.run import run
+from edi_gateway.cli.schema import schema
 from edi_gateway.cli.settings import Settings
 from edi_gateway.cli.status import status
 from edi_gateway.cli.translate import translate
@@ -45,7 +46,7 @@ def _settings(
     context.obj = Settings(config)
 
 
-for command in (run, check, trust, translate, status, events, unmapped, subscribe, unsubscribe):
+for command in (run, check, trust, translate, status, events, unmapped, subscribe, unsubscribe, schema):
     app.command()(command)
 app.add_typer(documents, name="documents")
 app.add_typer(quarantine, name="quarantine")

@@ -1,4 +1,4 @@
-"""JSON Schema of the configuration files, for editors that check and complete while one writes."""
+"""JSON Schema of the configuration files and of mappings, for editors that check and complete while one writes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
+from edi_gateway.mapping.schema import MappingFile
 from edi_gateway.plugins import Plugin, plugin_classes
 
-_FILES: Final[Mapping[str, type[BaseModel]]] = {"gateway": Gateway, "carrier": CarrierFile, "customer": CustomerFile}
+_FILES: Final[Mapping[str, type[BaseModel]]] = {
+    "gateway": Gateway,
+    "carrier": CarrierFile,
+    "customer": CustomerFile,
+    "mapping": MappingFile,
+}
 _PLUGINS: Final = {  # definition and property → group of plugins whose options stand there
     ("ChannelOptions", "source"): "sources",
     ("ChannelOptions", "format"): "formats",
@@ -20,7 +26,7 @@ _PLUGINS: Final = {  # definition and property → group of plugins whose option
 
 
 def json_schema(file: str) -> dict[str, Any]:
-    """Schema of ``gateway``, ``carrier`` or ``customer`` files, with the options of every plugin installed."""
+    """Schema of ``gateway``, ``carrier``, ``customer`` or ``mapping`` files, with the options of every plugin installed."""
     schema = _FILES[file].model_json_schema()
     definitions = schema.setdefault("$defs", {})
     for (owner, key), group in _PLUGINS.items():

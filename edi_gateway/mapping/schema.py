@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from edi_gateway.mapping.convert import CONVERTERS
 from edi_gateway.mapping.path import Path, parse_path, parse_place
@@ -42,8 +51,8 @@ def _as_source(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
-Place = Annotated[Path, BeforeValidator(_place)]
-SegmentPath = Annotated[Path, BeforeValidator(_segments)]
+Place = Annotated[Path, BeforeValidator(_place), WithJsonSchema({"type": "string", "examples": ["RFF[1.1=CN]@1.2"]})]
+SegmentPath = Annotated[Path, BeforeValidator(_segments), WithJsonSchema({"type": "string", "examples": ["CNI/STS"]})]
 
 
 def check_reason(reason: str) -> str:
@@ -61,24 +70,28 @@ def _spaces() -> str:
 Reason = Annotated[str, Field(pattern=REASON.pattern), BeforeValidator(lambda text: check_reason(str(text)))]
 
 
+def _converter(name: str) -> str:
+    if name not in CONVERTERS:
+        msg = f'"{name}" is no converter: expected one of {", ".join(sorted(CONVERTERS))}'
+        raise ValueError(msg)
+    return name
+
+
+OneOrMore = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=list[str] | str)]
+Converters = Annotated[
+    tuple[Annotated[str, AfterValidator(_converter)], ...],
+    BeforeValidator(_as_list, json_schema_input_type=list[str] | str),
+]
+
+
 class Text(_Strict):
     """Where a text comes from: a place, or a constant, with converters applied in order."""
 
     path: Place | None = Field(None, description="the place in the message")
     const: str | None = Field(None, description="a constant instead of a place")
-    convert: tuple[str, ...] = Field((), description="named converters applied in order")
+    convert: Converters = Field((), description="named converters applied in order")
     values: dict[str, str] = Field(default_factory=dict, description='replacement per text, "*" for any other')
     max_length: int | None = Field(None, ge=1, description="cut to this many characters when written")
-
-    @field_validator("convert", mode="before")
-    @classmethod
-    def _known(cls, names: object) -> object:
-        names = _as_list(names)
-        for name in names if isinstance(names, list) else []:
-            if name not in CONVERTERS:
-                msg = f'"{name}" is no converter: expected one of {", ".join(sorted(CONVERTERS))}'
-                raise ValueError(msg)
-        return names
 
     @model_validator(mode="after")
     def _one_source(self) -> Text:
@@ -99,8 +112,12 @@ class Instant(_Strict):
     derived: bool = Field(default=False, description="a last resort, not the event's own time: a warning is kept")
 
 
-Texts = Annotated[tuple[Annotated[Text, BeforeValidator(_as_source)], ...], BeforeValidator(_as_list)]
-Instants = Annotated[tuple[Annotated[Instant, BeforeValidator(_as_source)], ...], BeforeValidator(_as_list)]
+_OneText = Annotated[Text, BeforeValidator(_as_source, json_schema_input_type=str | Text)]
+_OneInstant = Annotated[Instant, BeforeValidator(_as_source, json_schema_input_type=str | Instant)]
+Texts = Annotated[tuple[_OneText, ...], BeforeValidator(_as_list, json_schema_input_type=list[_OneText] | _OneText)]
+Instants = Annotated[
+    tuple[_OneInstant, ...], BeforeValidator(_as_list, json_schema_input_type=list[_OneInstant] | _OneInstant)
+]
 
 
 class LocationPlaces(_Strict):
@@ -111,7 +128,8 @@ class LocationPlaces(_Strict):
     country: Texts = ()
 
 
-References = SegmentPath | dict[str, Annotated[tuple[Place, ...], BeforeValidator(_as_list)]]
+_Places = Annotated[tuple[Place, ...], BeforeValidator(_as_list, json_schema_input_type=list[Place] | Place)]
+References = SegmentPath | dict[str, _Places]
 
 
 class EventPlaces(_Strict):
@@ -175,29 +193,24 @@ def _as_entry(value: object) -> object:
     return {"status": value} if isinstance(value, str) else value
 
 
-Codes = dict[str, Annotated[CodeEntry, BeforeValidator(_as_entry)]]
+Codes = dict[str, Annotated[CodeEntry, BeforeValidator(_as_entry, json_schema_input_type=Status | CodeEntry)]]
 
 
 def _as_reason(value: object) -> object:
     return {"reason": value} if isinstance(value, str) else value
 
 
-Reasons = dict[str, Annotated[ReasonEntry, BeforeValidator(_as_reason)]]
+Reasons = dict[str, Annotated[ReasonEntry, BeforeValidator(_as_reason, json_schema_input_type=str | ReasonEntry)]]
 
 
 class CodeList(_Strict):
     """A table of codes and when it applies; the more conditions a table names, the earlier it is asked."""
 
-    list: tuple[str, ...] | None = Field(None, description="code list identifiers (1131) it is for")
-    agency: tuple[str, ...] | None = Field(None, description='agencies (3055) it is for; "" is: none named')
+    list: OneOrMore | None = Field(None, description="code list identifiers (1131) it is for")
+    agency: OneOrMore | None = Field(None, description='agencies (3055) it is for; "" is: none named')
     directory: str | None = Field(None, description='directories it is for, such as "..98A", "98B.." or "01B"')
     table: str | None = Field(None, description="a shared table, such as standard/codes/rec24")
     codes: Codes = Field(default_factory=dict)
-
-    @field_validator("list", "agency", mode="before")
-    @classmethod
-    def _listed(cls, value: object) -> object:
-        return None if value is None else [str(item) for item in _as_list(value)]  # type: ignore[attr-defined]
 
     @field_validator("directory")
     @classmethod
@@ -241,22 +254,25 @@ def _as_outbound(value: object) -> object:
     return {"code": value} if isinstance(value, str) else value
 
 
+_Outbound = Annotated[OutboundCode, BeforeValidator(_as_outbound, json_schema_input_type=str | OutboundCode)]
+
+
 class MappingFile(_Strict):
     """One mapping file, as operations people write it."""
 
-    extends: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field((), description="what this one builds on")
+    extends: OneOrMore = Field((), description="what this one builds on")
     message: str | None = Field(None, description="the message type it is for")
     timezone: str | None = Field(None, description="zone of times that name none; the carrier's file may say otherwise")
     for_each: SegmentPath | None = Field(None, description="one event for each of these segments")
     require: tuple[Requirement, ...] | None = Field(None, description="what must stand there for it to be an event")
-    report: ReportPlaces | None = None
-    event: EventPlaces | None = None
+    report: ReportPlaces | None = Field(None, description="what the message says of itself")
+    event: EventPlaces | None = Field(None, description="where each field of a tracking event stands")
     codes: Codes = Field(default_factory=dict, description="status code → status, for any list and agency")
-    code_lists: tuple[CodeList, ...] = ()
+    code_lists: tuple[CodeList, ...] = Field((), description="tables of codes with conditions")
     reasons: Reasons = Field(default_factory=dict, description="status reason code → reason")
     reason_tables: tuple[str, ...] | None = Field(None, description="shared tables of status reason codes")
     header: dict[str, str] = Field(default_factory=dict, description="place → template, written once per message")
     constants: dict[str, str] = Field(default_factory=dict, description="place → text, written with every event")
-    statuses: dict[str, Annotated[OutboundCode, BeforeValidator(_as_outbound)]] = Field(
+    statuses: dict[str, _Outbound] = Field(
         default_factory=dict, description="STATUS or STATUS/reason → the customer's code"
     )

@@ -95,7 +95,8 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
     """Enter what destinations shall hear.
 
     Only what differs from what a destination was last sent is owed: a report that was not sealed yet and is cancelled
-    was never said, a cancel is owed only where a report was sealed, and the same is never owed twice.
+    was never said, a cancel is owed only where a report was sealed, and the same is never owed twice. What was
+    refused before gives way, so that reopening it cannot contradict this.
     """
     wanted = {(row.destination, row.event_id): row for row in rows}
     if not wanted:
@@ -103,10 +104,10 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
     told = _last_told(connection, {event_id for _, event_id in wanted})
     connection.execute(
         delete(OUTBOX).where(
-            OUTBOX.c.state == OutboxState.PENDING,
             OUTBOX.c.event_id == bindparam("its_event"),
             OUTBOX.c.destination == bindparam("at"),
-            OUTBOX.c.action == bindparam("opposite"),
+            (OUTBOX.c.state == OutboxState.REFUSED)
+            | ((OUTBOX.c.state == OutboxState.PENDING) & (OUTBOX.c.action == bindparam("opposite"))),
         ),
         [
             {"its_event": row.event_id, "at": row.destination, "opposite": _OPPOSITE[row.action]}

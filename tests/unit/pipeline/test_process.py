@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,6 @@ from tests import configured
 from tests.unit.pipeline.iftsta import interchange, message, sts
 
 NOW = datetime(2026, 10, 12, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    """An empty embedded database."""
-    database = Database(f"sqlite:///{tmp_path}/gateway.db")
-    database.migrate()
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
 
 from edi_gateway.errors import RefusedError
 from edi_gateway.model import OutboundDocument, Status, TrackingEvent
 from edi_gateway.store import deliveries, outbox
 from edi_gateway.store.engine import Database
 from edi_gateway.store.outbox import Due, Owed, Pending
-from edi_gateway.store.tables import METADATA, Action
+from edi_gateway.store.tables import Action
 from tests.unit.store.building import message, record, tracking
 
 REPORT, CANCEL = Action.REPORT, Action.CANCEL
@@ -183,17 +182,42 @@ def test_an_event_is_never_sealed_twice(db: Database) -> None:
     assert 1 == len(deliveries.deliveries(db))
 
 
-def test_an_event_no_document_can_be_made_of_is_set_aside(db: Database) -> None:
-    """It no longer holds up the others, keeps its reason, and is not cancelled either, for nobody heard of it."""
-    [event_id, _] = owe(db, tracking(), tracking(Status.DELIVERED, 9))
+def refuse_first(db: Database) -> None:
+    first = pending(db)[0]
     with db.write() as connection:
-        outbox.refuse(connection, [1], "no\0 place")
-    owe_again(db, event_id, CANCEL)
-    table = METADATA.tables["outbox"]
-    with db.read() as connection:
-        errors = connection.execute(select(table.c.error).where(table.c.state == "refused")).scalars().all()
+        outbox.refuse(connection, [first.outbox_id], "no\0 place")
 
-    assert (["no\ufffd place"], [Status.DELIVERED]) == (errors, [row.event.status for row in pending(db)])
+
+def test_an_event_no_document_can_be_made_of_is_set_aside(db: Database) -> None:
+    """It no longer holds up the others, and is listed with its reason until somebody lets it wait again."""
+    owe(db, tracking(), tracking(Status.DELIVERED, 9))
+    refuse_first(db)
+    [aside] = outbox.refused(db)
+
+    assert (EDI, REPORT, "no\ufffd place", "P1", Status.IN_TRANSIT) == (
+        aside.destination,
+        aside.action,
+        aside.error,
+        aside.tracking_number,
+        aside.status,
+    )
+    assert [Status.DELIVERED] == [row.event.status for row in pending(db)]
+    assert [] == outbox.refused(db, "globex.csv")
+
+    assert 1 == outbox.reopen(db, [aside.outbox_id, 7])
+    assert ([], 2) == (outbox.refused(db), len(pending(db)))
+
+
+@pytest.mark.parametrize(("then", "waiting"), [(CANCEL, 0), (REPORT, 1)])
+def test_what_was_refused_gives_way_to_what_is_owed_now(db: Database, then: Action, waiting: int) -> None:
+    """A refused report that is void by now cannot be reopened, nor one that waits anew a second time."""
+    [event_id] = owe(db, tracking())
+    refuse_first(db)
+    numbers = [row.outbox_id for row in outbox.refused(db)]
+    owe_again(db, event_id, then)
+
+    assert 0 == outbox.reopen(db, numbers)
+    assert waiting == len(pending(db))
 
 
 def test_twenty_threads_draw_every_number_once(db: Database) -> None:

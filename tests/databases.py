@@ -1,4 +1,4 @@
-"""A migrated, empty database of each kind for every test."""
+"""A migrated, empty database of each kind, for every test that names ``db`` or ``empty_url``."""
 
 import shutil
 from collections.abc import Iterator
