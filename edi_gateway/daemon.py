@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -24,6 +25,7 @@ from edi_gateway.wiring import Wired
 
 log = structlog.get_logger()
 _TICK = timedelta(seconds=1)  # how often a destination is asked whether something is due
+_THREADS = 64
 _PROCESS_AGAIN = 5.0  # seconds until documents left behind by a failing database are tried again
 
 
@@ -42,6 +44,8 @@ class Daemon:
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; what is in flight is finished within the stop time-out."""
         loop = asyncio.get_running_loop()
+        # Threads mostly wait their turn at the database: there must be more of them than partners that are busy at once.
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="work"))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         self._schedule()

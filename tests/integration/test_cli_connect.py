@@ -1,0 +1,79 @@
+"""``trust`` and ``check --connect`` against real servers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import configured
+from tests.servers import ServerUnderTest
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command."""
+    command = [sys.executable, "-m", "edi_gateway.cli.main", "--config", str(config), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def configuration(folder: Path, server: ServerUnderTest, *, port: int = 0, path: str = "out") -> Path:
+    """One carrier whose files lie on the server, its host key in the folder's known_hosts."""
+    login = f"username: {server.username}"
+    key = server.private_key and server.private_key.read_text()
+    for name, value in (("private_key", key), ("password", server.password)):
+        if value:
+            secret = folder.parent / name
+            secret.write_text(value)
+            login += f', {name}: "${{file:{secret}}}"'
+    source = (
+        f"{{type: sftp, host: {server.host}, port: {port or server.port}, {login}, after: delete,"
+        f" known_hosts: {folder}/known_hosts, path: {server.remote_root}/{path}}}"
+    )
+    channel = f"{{source: {source}, format: {{type: edifact}}, mapping: standard/iftsta}}"
+    carrier = f"carrier: speedy\nchannels: {{files: {channel}}}\n"
+    off = [text.replace("  edi:\n", "  edi:\n    enabled: false\n") for text in (configured.GLOBEX, configured.INITECH)]
+    return configured.write(folder, carriers__speedy=carrier, customers__globex=off[0], customers__initech=off[1])
+
+
+def steps(done: subprocess.CompletedProcess[str]) -> list[tuple[str, bool]]:
+    """Each step of a check and whether it held."""
+    return [(line["step"], line["ok"]) for line in map(json.loads, done.stdout.splitlines())]
+
+
+def test_a_server_is_trusted_then_proved(tmp_path: Path, sftp_server: ServerUnderTest) -> None:
+    """Unknown host key first; pinned after a person said yes; then every step holds and nothing stays behind."""
+    config = configuration(tmp_path / "config", sftp_server)
+    (config / "known_hosts").touch()
+    refused = call(config, "check", "--connect", "--json")
+    assert (refused.returncode, steps(refused)[-1]) == (1, ("host key", False))
+    assert "edi-gateway trust" in refused.stdout
+    trusted = call(config, "trust", f"{sftp_server.host}:{sftp_server.port}", "--yes")
+    assert trusted.returncode == 0, trusted.stderr
+    assert "SHA256:" in trusted.stdout
+    proved = call(config, "check", "--connect", "--json")
+    assert proved.returncode == 0, proved.stdout
+    assert [name for name, ok in steps(proved) if ok] == ["DNS", "TCP", "host key", "login", "list", "clear"]
+    assert list((sftp_server.root / "out").glob("*.*")) == []
+
+
+def test_nobody_is_trusted_without_a_yes(tmp_path: Path, sftp_server: ServerUnderTest) -> None:
+    """No answer is no."""
+    config = configuration(tmp_path / "config", sftp_server)
+    done = call(config, "trust", f"{sftp_server.host}:{sftp_server.port}")
+    assert done.returncode == 1
+    assert not (config / "known_hosts").exists()
+
+
+def test_what_fails_is_said_with_what_to_do(tmp_path: Path, sftp_server: ServerUnderTest) -> None:
+    """A folder that is not there, and a port nobody listens on."""
+    config = configuration(tmp_path / "config", sftp_server, path="nowhere")
+    (config / "known_hosts").write_text(sftp_server.known_hosts_line + "\n")
+    folder = call(config, "check", "--connect", "--json")
+    assert (folder.returncode, steps(folder)[-1]) == (1, ("list", False))
+    assert "nowhere" in folder.stdout
+    closed = call(configuration(tmp_path / "config", sftp_server, port=1), "check", "--connect", "--json")
+    assert (closed.returncode, steps(closed)[-1]) == (1, ("TCP", False))
+    assert "127.0.0.1:1" in closed.stdout
