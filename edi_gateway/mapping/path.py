@@ -59,10 +59,6 @@ class Step:
         """Whether a segment of this tag meets the conditions."""
         return all(condition.holds(segment) for condition in self.conditions)
 
-    def of(self, segments: Iterable[Segment]) -> Iterator[Segment]:
-        """Those of the segments, all of this tag, that meet the conditions."""
-        return filter(self.holds, segments)
-
 
 Reach = Callable[[Segment, str], Sequence[Segment]]
 
@@ -84,48 +80,43 @@ class Path:
     def __str__(self) -> str:
         return self.text
 
-    def segments(self, context: Segment) -> Iterator[Segment]:
+    def segments(self, context: Segment) -> Iterable[Segment]:
         """Every segment the path leads to from there, nearest first."""
         if not self.steps:
-            yield context
-            return
-        first, *others = self.steps
-        found = first.of(self.reach(context, first.tag))
-        for step in others:
-            found = _below_all(found, step)
-        yield from found
+            return (context,)
+        first = self.steps[0]
+        found = self.reach(context, first.tag)
+        # Most places of most messages are not there, and most others are one step away: no generator for those.
+        if not found:
+            return found
+        if first.conditions:
+            found = [segment for segment in found if first.holds(segment)]
+        return found if len(self.steps) == 1 else self._further(found)
 
     def find(self, context: Segment) -> Segment | None:
         """The first segment with something at the place, or None."""
-        for segment in self._candidates(context):
+        for segment in self.segments(context):
             if segment.get(self.element, self.component).strip():
                 return segment
         return None
 
     def value(self, context: Segment) -> str:
         """The first text at the place, trimmed, or ""."""
-        for segment in self._candidates(context):
+        for segment in self.segments(context):
             text = segment.get(self.element, self.component).strip()
             if text:
                 return text
         return ""
 
-    def _candidates(self, context: Segment) -> Iterable[Segment]:
-        """As segments, but without a generator in the usual case: most places of most messages are not there."""
-        if not self.steps:
-            return (context,)
-        first = self.steps[0]
-        reached = self.reach(context, first.tag)
-        if not reached or (len(self.steps) == 1 and not first.conditions):
-            return reached
-        if len(self.steps) == 1:
-            return [segment for segment in reached if first.holds(segment)]
-        return self.segments(context)
+    def _further(self, found: Iterable[Segment]) -> Iterable[Segment]:
+        for step in self.steps[1:]:
+            found = _below_all(found, step)
+        return found
 
 
-def _below_all(segments: Iterator[Segment], step: Step) -> Iterator[Segment]:
+def _below_all(segments: Iterable[Segment], step: Step) -> Iterator[Segment]:
     for segment in segments:
-        yield from step.of(segment.by_tag().get(step.tag, ()))
+        yield from filter(step.holds, segment.by_tag().get(step.tag, ()))
 
 
 def _own(context: Segment, tag: str) -> Sequence[Segment]:
