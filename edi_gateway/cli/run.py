@@ -46,6 +46,8 @@ def configure_log(form: Literal["auto", "json", "console"], level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # Libraries speak only when something is wrong: their chatter names peers and keys at every connect.
+    # Libraries speak only when something is wrong: their chatter names peers and keys at every connect, and every poll
+    # that outlasts its interval.
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("asyncssh").setLevel(logging.ERROR)
+    for library in ("asyncssh", "apscheduler"):
+        logging.getLogger(library).setLevel(logging.ERROR)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import combinations
 from os.path import normpath
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -25,6 +26,7 @@ from edi_gateway.plugins import Encoder, Format, Plugin, Sink, Source, plugin_cl
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 _SHIPPED: Final = (_PACKAGE / "shipped_mappings", _PACKAGE.parent / "mappings")  # in an installed wheel, in a checkout
+_ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -92,6 +94,7 @@ def load_config(folder: Path) -> Config:
     channels = [channel for file in carriers for channel in building.channels(file)]
     destinations = [destination for file in customers for destination in building.destinations(file)]
     problems += _unknown_carriers(carriers, customers)
+    problems += _same_names(destinations)
     if problems or gateway is None:
         raise ConfigError(*sorted(set(problems), key=_place))
     data = (folder / gateway.data).resolve()
@@ -179,6 +182,18 @@ def _unknown_carriers(
                 if name not in {EVERY_CARRIER, *known}:
                     at = file.located.at(("receives", index, "carrier"))
                     yield f"{at}: receives[{index}].carrier: there is no carrier {name!r}{did_you_mean(name, known)}"
+
+
+def _same_names(destinations: Sequence[Destination]) -> Iterator[str]:
+    """Destinations that would write over each other's files: one place, equal names, numbers counted apart."""
+    for one, other in combinations(destinations, 2):
+        same_place = type(one.sink) is type(other.sink) and vars(one.sink) == vars(other.sink)
+        same_names = one.file_name(1, _ANY_DAY) == other.file_name(1, _ANY_DAY)
+        if same_place and same_names and one.control_numbers.key != other.control_numbers.key:
+            yield (
+                f"{other.asked_at}destinations {one.name} and {other.name} would write files of the same names into the"
+                " same folder, expected another path, or {customer} and {destination} in file_name"
+            )
 
 
 @dataclass(frozen=True, slots=True)

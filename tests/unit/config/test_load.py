@@ -12,6 +12,7 @@ from edi_gateway.config.load import load_config
 from edi_gateway.errors import ConfigError
 from edi_gateway.model import Status, TrackingEvent
 from edi_gateway.plugins import Encoder, Format, Sink, Source
+from tests import configured
 
 Write = Callable[[str, str], Path]
 NOW = datetime(2026, 5, 4, 3, 2, tzinfo=UTC)
@@ -280,3 +281,13 @@ def test_without_an_identity_a_sender_has_to_be_named(folder: Path, write: Write
     write("gateway.yaml", "")
     (problem,) = mistakes(folder)
     assert problem.startswith(f"{CUSTOMER}:7: destinations.edi.format: missing key 'sender'")
+
+
+def test_destinations_cannot_write_over_each_others_files(tmp_path: Path) -> None:
+    """Two sequences of control numbers in one folder would give the same names twice."""
+    second = "  more:\n" + configured.GLOBEX.partition("  edi:\n")[2].replace("GLOBEX:14", "GLOBEX-TWO:14")
+    folder = configured.write(tmp_path / "config", customers__globex=configured.GLOBEX + second)
+    (said,) = mistakes(folder)
+    assert "globex/edi and globex/more would write files of the same names" in said
+    configured.write(folder, customers__globex=configured.GLOBEX + second.replace("globex_", "more_"))
+    assert len(load_config(folder).destinations) == 3
