@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.codebook import Codebook
@@ -30,6 +30,8 @@ from edi_gateway.model import (
     TrackingEvent,
 )
 
+_LONGEST = 256  # characters of what identifies: no directory allows more than 70
+_FORESEEABLE = timedelta(days=3650)  # an estimate or a plan further ahead is a slip of the pen
 _PLACES_NAMED = 5  # of a long list of places, in an error
 
 
@@ -88,7 +90,7 @@ class _Reading:
     def run(self, body: Segment) -> Harmonized:
         report = self.mapping.report
         self.directory = (*self.message.version.split(":"), "", "")[1]
-        self.document_number = _text(report.number, body)
+        self.document_number = _text(report.number, body)[:_LONGEST]
         function = report.functions.get(_text(report.function, body), MessageFunction.ORIGINAL)
         issued_at = self._issued_at(report.issued_at, body)
         found = list(self.mapping.for_each.segments(body))
@@ -126,6 +128,8 @@ class _Reading:
         code = _text(places.code, segment) or self._missing(segment, places.code, "a status code")
         number = _text(places.tracking_number, segment)
         number = "".join(number.split()).upper() or self._missing(segment, places.tracking_number, "a tracking number")
+        for what, said in (("a tracking number", number), ("a status code", code)):
+            self._bounded(segment, what, said)
         code_list, agency = _text(places.code_list, segment), _text(places.code_agency, segment)
         reasons = tuple(filter(None, (_one(text, segment) for text in places.reason)))
         decision = self.mapping.codebook.decide(
@@ -138,8 +142,7 @@ class _Reading:
         location = _location(places.location, segment)
         when, basis, moment, instant = self._occurred(segment, location)
         classifier = (entry and entry.classifier) or instant.classifier or Classifier.ACT
-        if classifier is Classifier.ACT:
-            self._plausible(segment, instant, when)
+        self._plausible(segment, instant, when, happened=classifier is Classifier.ACT)
         return TrackingEvent(
             carrier=self.partner.carrier,
             tracking_number=number,
@@ -164,6 +167,11 @@ class _Reading:
             references=self._references(segment),
             provenance=self._provenance(segment, decision.rule),
         )
+
+    def _bounded(self, segment: Segment, what: str, said: str) -> None:
+        if len(said) > _LONGEST:
+            expected = f"{what} of at most {_LONGEST} characters"
+            raise self._error(Level.EVENT, self._at(segment), f"{said[:40]}… ({len(said)} characters)", expected)
 
     def _check(self, segment: Segment) -> None:
         for requirement in self.mapping.require:
@@ -207,13 +215,17 @@ class _Reading:
             if holder is None:
                 continue
             try:
-                return resolve(self._moment(instant, holder), None, self.partner.timezone or None)[0]
+                when = resolve(self._moment(instant, holder), None, self.partner.timezone or None)[0]
+                self._plausible(body, instant, when, happened=False)
             except DocumentError as error:
                 self.findings.append(replace(error.finding, severity=Severity.WARNING))
+            else:
+                return when
         return None
 
-    def _plausible(self, segment: Segment, instant: Instant, when: datetime) -> None:
-        why = check_plausible(when, self.now)
+    def _plausible(self, segment: Segment, instant: Instant, when: datetime, *, happened: bool) -> None:
+        latest = self.now if happened else self.now + _FORESEEABLE
+        why = check_plausible(when, latest)
         if why:
             holder = instant.path.find(segment) or segment
             at = self._at(holder, instant.path.element, instant.path.component)

@@ -135,11 +135,12 @@ def _outward(context: Segment, tag: str) -> Sequence[Segment]:
         if outer.tag == tag:
             found.append(outer)
         elif inner.tag != tag:
-            found += outer.by_tag().get(tag, ())
+            found += outer.by_tag().get(tag, ())[:_AROUND]
         inner, outer = outer, outer.parent
     return found
 
 
+_AROUND: Final = 200  # segments of a tag looked at in an enclosing group; the directories allow 9 to 99 there
 _REACH: Final = {Scope.OWN: _own, Scope.DEEP: _deep, Scope.OUTWARD: _outward}
 
 

@@ -23,7 +23,11 @@ _JITTER = 0.2
 
 async def deliver(db: Database, destination: Destination) -> int:
     """Seal what is due and send what waits at one destination; returns how many files were delivered."""
-    await asyncio.to_thread(seal_due, db, destination, utc_now())
+    try:
+        await asyncio.to_thread(seal_due, db, destination, utc_now())
+    except Exception:
+        # What is sealed already is still sent.
+        log.exception("destination.not_sealed", destination=destination.name)
     delivered = 0
     for delivery in await asyncio.to_thread(deliveries.due_deliveries, db, destination.name, utc_now()):
         with structlog.contextvars.bound_contextvars(delivery=delivery.id, destination=destination.name):
@@ -56,7 +60,8 @@ async def _failed(
 ) -> None:
     await asyncio.to_thread(deliveries.finish_attempt, db, delivery.id, number, outcome, why, again_at)
     event = "delivery.dead" if again_at is None else "delivery.retrying"
-    log.warning(event, file=delivery.name, attempt=number, why=why, next_attempt_at=again_at and again_at.isoformat())
+    say = log.error if again_at is None else log.warning
+    say(event, file=delivery.name, attempt=number, why=why, next_attempt_at=again_at and again_at.isoformat())
 
 
 def next_attempt(schedule: Sequence[timedelta], attempts: int) -> datetime | None:

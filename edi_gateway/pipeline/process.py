@@ -9,9 +9,10 @@ import structlog
 from sqlalchemy import Connection
 from structlog.contextvars import bound_contextvars
 
-from edi_gateway.model import Finding, Severity
+from edi_gateway.errors import TransientError
+from edi_gateway.model import Finding, Level, Position, Severity
 from edi_gateway.pipeline.partners import Channel, Destination
-from edi_gateway.pipeline.reading import Reading, read
+from edi_gateway.pipeline.reading import Reading, defect, read
 from edi_gateway.pipeline.routing import owed
 from edi_gateway.store import events, findings, inbox, outbox, subscriptions
 from edi_gateway.store.engine import Database
@@ -45,7 +46,13 @@ class _Batch:
             )
 
 
-def process(db: Database, document: Document, channel: Channel, destinations: Sequence[Destination]) -> inbox.Counts:
+def process(
+    db: Database,
+    document: Document,
+    channel: Channel,
+    destinations: Sequence[Destination],
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
     """Read one document and record everything it says; safe to repeat after a crash at any point.
 
     Raises only what the database raises: what is wrong with the document is kept beside it as findings.
@@ -55,19 +62,22 @@ def process(db: Database, document: Document, channel: Channel, destinations: Se
         content, channel.format, channel.mapping, channel.partner, document.received_at, accept_test=channel.accept_test
     )
     # What a document said before is replaced by what it says now, and that needs all of it at once.
-    again = bool(document.messages or document.findings)
+    reprocess = events.was_told(db, document.id)
     counts, quarantined = inbox.Counts(), 0
-    for index, (batch, last) in enumerate(_with_last(_batches(readings, channel.partner.carrier, whole=again))):
+    batches = _batches(readings, channel.partner.carrier, whole=reprocess)
+    for index, (batch, last) in enumerate(_with_last(batches)):
+        if stopping():
+            return  # what is committed is recognised when the document is read again
         with db.write() as connection:
             if index == 0:
                 findings.resolve(connection, document.id)
-            counts = _sum(counts, _record(connection, document, channel, destinations, batch, reprocess=again))
+            counts = _sum(counts, _record(connection, document, channel, destinations, batch, reprocess=reprocess))
             quarantined += batch.quarantined
             state = _state(counts, quarantined)
             if last:
                 inbox.settle(connection, document.id, state, counts)
-    log.info("document.processed", state=state, quarantined=quarantined, **asdict(counts))
-    return counts
+    say = log.info if state is DocumentState.PROCESSED else log.warning
+    say("document.processed", state=state, quarantined=quarantined, **asdict(counts))
 
 
 def _record(
@@ -147,6 +157,27 @@ def process_pending(
         if stopping():
             break
         with bound_contextvars(document=document.id, channel=document.channel, file=document.name):
-            process(db, document, channels[document.channel], destinations)
-        done += 1
+            done += _try(db, document, channels[document.channel], destinations, stopping)
     return done
+
+
+def _try(
+    db: Database,
+    document: Document,
+    channel: Channel,
+    destinations: Sequence[Destination],
+    stopping: Callable[[], bool],
+) -> bool:
+    """Process a document; one that makes us fail must not keep those behind it waiting."""
+    try:
+        process(db, document, channel, destinations, stopping)
+    except TransientError as error:
+        log.warning("document.waits", why=str(error))
+        return False
+    except Exception as error:
+        log.exception("document.defect")
+        with db.write() as connection:
+            findings.resolve(connection, document.id)
+            findings.save(connection, document.id, [defect(error, Position(), Level.DOCUMENT)])
+            inbox.settle(connection, document.id, DocumentState.QUARANTINED, inbox.Counts(findings=1))
+    return True

@@ -36,7 +36,7 @@ def read(
     except Exception as error:
         # A defect of ours must not stop the daemon, nor lose the document: it waits in quarantine for a better version.
         log.exception("document.unreadable")
-        yield Reading((_defect(error, Position(), Level.DOCUMENT),))
+        yield Reading((defect(error, Position(), Level.DOCUMENT),))
 
 
 def _read_interchange(
@@ -58,7 +58,7 @@ def _read_message(message: Message, mapping: Mapping, partner: Partner, now: dat
         said = mapping.harmonize(message, partner, now)
     except Exception as error:
         log.exception("message.unreadable", message=message.control_ref)
-        return Reading((*message.findings, _defect(error, message.position, Level.MESSAGE)))
+        return Reading((*message.findings, defect(error, message.position, Level.MESSAGE)))
     return Reading((*message.findings, *said.findings), said)
 
 
@@ -73,7 +73,8 @@ def _test_interchange(interchange: Interchange) -> Finding:
     )
 
 
-def _defect(error: Exception, at: Position, level: Level) -> Finding:
+def defect(error: Exception, at: Position, level: Level) -> Finding:
+    """What is kept of something that made us fail: it waits in quarantine for a better version."""
     return Finding(
         Severity.QUARANTINE,
         level,

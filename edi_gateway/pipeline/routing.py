@@ -15,15 +15,19 @@ Subscribers = Mapping[tuple[str, str], Collection[str]]  # (carrier, tracking nu
 def owed(destinations: Sequence[Destination], changes: Sequence[Change], subscribers: Subscribers) -> Iterator[Owed]:
     """What each destination is owed for what has changed.
 
-    A new event is owed where a rule matches it or the customer subscribed to its tracking number; a retracted one is
-    owed as a cancellation (the outbox keeps it only where the event had been sent).
+    A new event is owed where a rule matches it or the customer subscribed to its tracking number. A retracted one is
+    owed as a cancellation whatever the rules say today: the outbox keeps it only where the event had been sent.
     """
     for change in changes:
         event = change.event
         customers = subscribers.get((event.carrier, event.tracking_number), ())
         for destination in destinations:
-            if change.kind == "new" and destination.events == "status_changes" and not change.status_changed:
+            if change.kind == "retracted":
+                action = Action.CANCEL
+            elif destination.events == "status_changes" and not change.status_changed:
                 continue
-            if destination.customer in customers or destination.wants(event):
-                action = Action.REPORT if change.kind == "new" else Action.CANCEL
-                yield Owed(destination.name, destination.customer, change.event_id, change.shipment_id, action)
+            elif destination.customer in customers or destination.wants(event):
+                action = Action.REPORT
+            else:
+                continue
+            yield Owed(destination.name, destination.customer, change.event_id, change.shipment_id, action)

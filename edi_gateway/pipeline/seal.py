@@ -21,12 +21,21 @@ log = structlog.get_logger()
 _FUNCTIONS = {Action.REPORT: "9", Action.CANCEL: "1"}  # BGM 1225
 
 
+class _NothingToSealError(Exception):
+    """What was due has been cancelled or taken by another node meanwhile."""
+
+
 def seal_due(db: Database, destination: Destination, now: datetime) -> int:
     """Seal as many files as are due at that destination; returns how many."""
     sealed = 0
     while _is_due(db, destination, now):
-        if _seal_one(db, destination, now):
-            sealed += 1
+        try:
+            sealed += _seal_one(db, destination, now)
+        except _NothingToSealError:
+            break
+        except RefusedError as error:
+            log.error("destination.not_sealed", destination=destination.name, why=str(error))
+            break
     return sealed
 
 
@@ -38,16 +47,22 @@ def _is_due(db: Database, destination: Destination, now: datetime) -> bool:
 
 
 def _seal_one(db: Database, destination: Destination, now: datetime) -> bool:
-    """Seal one file, or set aside what cannot be written; either way fewer events are pending afterwards."""
+    """Seal one file, or set aside what cannot be written; either way fewer events are pending afterwards.
+
+    Raises RefusedError when no control number is left, _NothingToSealError when somebody was quicker.
+    """
     with db.write() as connection:
         rows: Sequence[outbox.Pending] = outbox.pending_events(connection, destination.name, destination.batch.at_most)
+        if not rows:
+            raise _NothingToSealError
         try:
             with connection.begin_nested():
                 number, document, rows = _fit(connection, destination, rows, now)
                 sealed = [row.outbox_id for row in rows]
                 outbox.seal(connection, destination.name, destination.customer, number, document, sealed)
-        except RefusedError:
-            _refuse_unwritable(connection, destination, rows, now)
+        except Exception:
+            if not _refuse_unwritable(connection, destination, rows, now):
+                raise  # it is not for the sake of any one event
             return False
     log.info("delivery.sealed", destination=destination.name, file=document.name, events=len(rows), control=number)
     return True
@@ -100,17 +115,21 @@ def _message_of(row: outbox.Pending) -> tuple[Action, str]:
 
 def _refuse_unwritable(
     connection: Connection, destination: Destination, rows: Sequence[outbox.Pending], now: datetime
-) -> None:
-    """Set aside, each with its reason, the events that cannot be written, so that the others can."""
+) -> int:
+    """Set aside, each with its reason, the events that cannot be written, so that the others can; returns how many."""
+    refused = 0
     for row in rows:
         try:
             render(destination, [row], 0, now)
-        except RefusedError as error:
-            outbox.refuse(connection, [row.outbox_id], str(error))
+        except Exception as error:
+            why = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
+            outbox.refuse(connection, [row.outbox_id], why)
+            refused += 1
             log.error(
                 "outbox.refused",
                 destination=destination.name,
                 tracking_number=row.event.tracking_number,
                 status=row.event.status,
-                why=str(error),
+                why=why,
             )
+    return refused

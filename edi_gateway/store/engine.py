@@ -12,11 +12,12 @@ from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from edi_gateway.errors import ConfigError, TransientError
@@ -70,6 +71,8 @@ class Database:
 
         Raises ConfigError when a newer version of the gateway has been here, TransientError as `write` does.
         """
+        if self._is_current():
+            return  # without the writers' lock, which a running daemon may hold for long
         lite = self._url.drivername == "sqlite"
         # Foreign keys off, and that before BEGIN: rebuilding a parent table would delete its children.
         engine = _sqlite_engine(self._url, NullPool, "IMMEDIATE", foreign_keys=False) if lite else self._writer
@@ -77,6 +80,15 @@ class Database:
             if not lite:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             _upgrade(connection)
+
+    def _is_current(self) -> bool:
+        head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+        try:
+            with self.read() as connection:
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except (SQLAlchemyError, TransientError):
+            return False  # no such table yet, or no such file
+        return found == head
 
     def close(self) -> None:
         """Give back every connection; the writer last, so that it is the one to checkpoint."""

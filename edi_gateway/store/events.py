@@ -14,7 +14,7 @@ from edi_gateway.history import DEFAULT_GAP
 from edi_gateway.model import Location, MessageFunction, TrackingEvent
 from edi_gateway.store import dossier as dossiers
 from edi_gateway.store.dossier import AMENDMENT, EVENT, PROVENANCE, Dossier, Number, Question
-from edi_gateway.store.engine import chunks, storable
+from edi_gateway.store.engine import Database, chunks, storable
 from edi_gateway.store.reconcile import Change, Telling, changes, gather, split
 from edi_gateway.store.resolve import Issue, Report
 from edi_gateway.store.write import write
@@ -94,6 +94,14 @@ def record(
     new = sum(change.kind == "new" for change in changed)
     reported = sum(len(report.events) for report in reports if report.function is not MessageFunction.CANCELLATION)
     return Recorded(new, max(reported - new, 0), len(changed) - new, changed)
+
+
+def was_told(db: Database, document_id: int) -> bool:
+    """Whether something a document says is recorded already: what it says now takes that's place."""
+    with db.read() as connection:
+        told = select(PROVENANCE.c.id).where(PROVENANCE.c.document_id == document_id).limit(1)
+        amended = select(AMENDMENT.c.id).where(AMENDMENT.c.document_id == document_id).limit(1)
+        return any(connection.execute(some).first() for some in (told, amended))
 
 
 def _telling(

@@ -101,7 +101,6 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
     wanted = {(row.destination, row.event_id): row for row in rows}
     if not wanted:
         return
-    told = _last_told(connection, {event_id for _, event_id in wanted})
     connection.execute(
         delete(OUTBOX).where(
             OUTBOX.c.event_id == bindparam("its_event"),
@@ -114,6 +113,8 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
             for row in wanted.values()
         ],
     )
+    # Only now: on PostgreSQL the DELETE has waited for whoever was sealing these rows.
+    told = _last_told(connection, {event_id for _, event_id in wanted})
     now = utc_now()
     owed = [
         row._asdict() | {"created_at": now, "state": OutboxState.PENDING, "error": ""}

@@ -164,6 +164,8 @@ def _new_entry(dossier: Dossier, one: Resolved, telling: Sequence[TrackingEvent]
 
 def _tell(entry: Entry, one: Resolved, telling: Sequence[TrackingEvent]) -> None:
     """Let the row say what the resolved event says: blanks filled, time and standing as decided."""
+    if telling and all(not report.id for report in one.reports):
+        entry.event = telling[0]  # nobody else tells it (any more): what was read before is not to be kept
     for event in telling:
         entry.event = _filled(entry.event, event)
     event = entry.event
