@@ -44,10 +44,11 @@ class Daemon:
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; what is in flight is finished within the stop time-out."""
         loop = asyncio.get_running_loop()
-        # Threads mostly wait their turn at the database: there must be more of them than partners that are busy at once.
+        # Threads mostly wait their turn at the database: there must be more of them than busy partners.
         loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="work"))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, log.warning, "daemon.hangup_ignored")  # a terminal that closes
         self._schedule()
         processing = asyncio.create_task(self._process())
         log.info("daemon.started", channels=len(self._wired.channels), destinations=len(self._wired.destinations))

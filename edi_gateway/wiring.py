@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from edi_gateway.config import load
-from edi_gateway.errors import ConfigError
+from edi_gateway.errors import ConfigError, RefusedError
 from edi_gateway.mapping.harmonize import Partner
+from edi_gateway.mapping.render import Header, Layout
+from edi_gateway.model import Location, OutboundMessage, Status, TrackingEvent
 from edi_gateway.pipeline.partners import Channel, Destination
 
 _T = TypeVar("_T")
@@ -24,10 +29,9 @@ class Wired:
 
     async def close(self) -> None:
         """Give back what sources and sinks keep open."""
-        for channel in self.channels.values():
-            await channel.source.close()
-        for destination in self.destinations:
-            await destination.sink.close()
+        sources = (channel.source.close() for channel in self.channels.values())
+        sinks = (destination.sink.close() for destination in self.destinations)
+        await asyncio.gather(*sources, *sinks, return_exceptions=True)
 
 
 def wire(config: load.Config) -> Wired:
@@ -56,20 +60,22 @@ def wire_channel(config: load.Config, channel: load.Channel) -> Channel:
         source=channel.source,
         every=channel.every,
         format=channel.format,
-        mapping=config.library.reader(channel.mapping),
+        mapping=config.installation.library.reader(channel.mapping),
         accept_test=channel.accept_test,
         dedupe_window=channel.dedupe_window,
-        epoch_gap=config.gateway.shipment_gap,
+        epoch_gap=config.installation.gateway.shipment_gap,
     )
 
 
 def _destination(config: load.Config, each: load.Destination) -> Destination:
+    layout = config.installation.library.writer(each.mapping)
+    _prove(layout, each)
     return Destination(
         name=each.name,
         customer=each.customer,
         wants=each.wants,
         events=each.events,
-        layout=config.library.writer(each.mapping),
+        layout=layout,
         encoder=each.encoder,
         sink=each.sink,
         batch=each.batch,
@@ -78,3 +84,28 @@ def _destination(config: load.Config, each: load.Destination) -> Destination:
         retry=each.retry,
         replace_unencodable=each.replace_unencodable,
     )
+
+
+def _prove(layout: Layout, each: load.Destination) -> None:
+    """Write one event that says everything, in every status; raises ConfigError for what the message cannot hold."""
+    header = Header("1", "1", "1-1", "9", "CARRIER", "CUSTOMER", _SOME_DAY)
+    try:
+        body = layout.message(header, (replace(_EVERYTHING, status=status) for status in Status))
+        each.encoder.encode("1", _SOME_DAY, [OutboundMessage("1", body)])
+    except RefusedError as error:
+        raise ConfigError(f"{each.asked_at}mapping {each.mapping}: {error}") from error
+
+
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_EVERYTHING = TrackingEvent(
+    carrier="CARRIER",
+    tracking_number="NUMBER",
+    status=Status.UNKNOWN,
+    occurred_at=_SOME_DAY,
+    piece="PIECE",
+    text="TEXT",
+    location=Location("PLACE", "DEHAM", "DE"),
+    account="ACCOUNT",
+    signatory="NAME",
+    references=defaultdict(lambda: ("REFERENCE",)),
+)

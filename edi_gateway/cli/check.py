@@ -9,6 +9,7 @@ import typer
 
 from edi_gateway.cli.output import console, print_json, text
 from edi_gateway.cli.settings import Settings
+from edi_gateway.errors import ConfigError
 from edi_gateway.plugins import Sink, Source
 from edi_gateway.wiring import Wired, wire
 
@@ -22,6 +23,10 @@ def check(
     settings: Settings = context.obj
     config = settings.config()
     wired = wire(config)
+    library = config.installation.library
+    broken = [problem for name in library.names() for problem in library.use(name)[1]]
+    if broken:
+        raise ConfigError(*broken)
     if not as_json:
         counted = f"{len(wired.channels)} channels, {len(wired.destinations)} destinations"
         console.print(f"[green]sound[/]  {settings.folder}: {counted}")

@@ -8,7 +8,9 @@ import typer
 
 from edi_gateway.cli.output import console, print_json, show, text
 from edi_gateway.cli.settings import Settings
+from edi_gateway.config.load import partner_names
 from edi_gateway.errors import ConfigError
+from edi_gateway.located import did_you_mean
 from edi_gateway.pipeline.views import event_view, utc
 from edi_gateway.store import shipments, subscriptions
 from edi_gateway.store.shipments import KnownEvent, KnownShipment
@@ -23,7 +25,7 @@ def events(
     """A shipment's whole history, and where each event was read, to the byte."""
     settings: Settings = context.obj
     with settings.database() as db:
-        found = shipments.history(db, tracking_number.strip().upper(), carrier or None)
+        found = shipments.history(db, _number(tracking_number), carrier or None)
     if not found:
         raise LookupError(f"no shipment {tracking_number}")
     for shipment in found:
@@ -63,11 +65,11 @@ def subscribe(
 ) -> None:
     """Let a customer receive the events of these tracking numbers, besides what its rules say; from now on."""
     settings: Settings = context.obj
-    config = settings.config()
-    known = sorted({destination.customer for destination in config.destinations})
-    if customer not in known:
-        raise ConfigError(f"there is no customer {customer}; configured are: {', '.join(known) or 'none'}")
-    with settings.database(config) as db:
+    for kind, name in (("customer", customer), ("carrier", carrier)):
+        known = partner_names(settings.folder, kind)  # type: ignore[arg-type]
+        if name and name not in known:
+            raise ConfigError(f"there is no {kind} {name}{did_you_mean(name, known)}; there are: {', '.join(known)}")
+    with settings.database() as db:
         subscriptions.subscribe(db, customer, [_number(number) for number in tracking_numbers], carrier)
     console.print(f"{customer} hears of {len(tracking_numbers)} tracking numbers from now on")
 

@@ -7,6 +7,7 @@ import typer
 from edi_gateway.cli.output import console, show
 from edi_gateway.cli.settings import Settings
 from edi_gateway.errors import ConfigError
+from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline.samples import Sample, actual, differences, samples, write_golden
 from edi_gateway.plugins import plugin_classes
 
@@ -18,9 +19,12 @@ def list_mappings(context: typer.Context, as_json: bool = typer.Option(False, "-
     """Every mapping, its file, and whether it reads, writes or cannot be used."""
     settings: Settings = context.obj
     library = settings.library()
-    rows = [{"mapping": name, "file": str(library.path(name)), "samples": 0} for name in library.names()]
+    rows = [
+        {"mapping": name, "use": library.use(name)[0], "samples": 0, "file": str(library.path(name))}
+        for name in library.names()
+    ]
     for row in rows:
-        row["samples"] = sum(1 for _ in samples(library.folders, str(row["mapping"])))
+        row["samples"] = sum(1 for _ in samples(library, str(row["mapping"])))
     show(rows, as_json=as_json, empty="There are no mappings.")
 
 
@@ -33,17 +37,17 @@ def run_samples(
     """Read the samples beside each mapping and compare with their golden events."""
     settings: Settings = context.obj
     library = settings.library()
-    found = list(samples(library.folders, name))
+    found = list(samples(library, name))
     if not found:
         raise ConfigError(f"there are no samples of {name or 'any mapping'}; they lie in <partner>/samples/<mapping>/")
-    failed = sum(not _holds(settings, sample, update=update) for sample in found)
+    failed = sum(not _holds(library, sample, update=update) for sample in found)
     console.print(f"\n{len(found) - failed} samples hold, {failed} do not")
     raise typer.Exit(1 if failed else 0)
 
 
-def _holds(settings: Settings, sample: Sample, *, update: bool) -> bool:
+def _holds(library: Library, sample: Sample, *, update: bool) -> bool:
     syntax = plugin_classes("formats")["edifact"]()
-    events = actual(sample, settings.library().reader(sample.mapping), syntax)  # type: ignore[arg-type]
+    events = actual(sample, library.reader(sample.mapping), syntax)  # type: ignore[arg-type]
     if update:
         write_golden(sample, events)
     problems = differences(sample, events)

@@ -9,6 +9,7 @@ from edi_gateway.cli.settings import Settings
 from edi_gateway.pipeline.views import utc
 from edi_gateway.store import outbox as store
 
+_ALL = 1_000_000_000
 outbox = typer.Typer(no_args_is_help=True, help="Events no file could be made of, and another try for them.")
 
 
@@ -51,5 +52,5 @@ def retry_refused(
     if bool(numbers) == everything:
         raise typer.BadParameter("name ids, or --all")
     with settings.database() as db:
-        wanted = [row.outbox_id for row in store.refused(db)] if everything else numbers
+        wanted = [row.outbox_id for row in store.refused(db, limit=_ALL)] if everything else numbers
         console.print(f"{store.reopen(db, wanted)} events wait for the next file")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a partner's file must not steer the terminal
 _UNBOUNDED = 200  # columns where nobody looks: in a pipe, a file or a test
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _UNBOUNDED)
 
@@ -46,7 +49,7 @@ def text(value: object) -> str:
         return value.strftime("%Y-%m-%d %H:%M:%SZ")
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {text(item)}" for key, item in value.items() if item)
-    return str(value).replace("[", "\\[")
+    return escape(_CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value)))
 
 
 def _plain(value: object) -> str:

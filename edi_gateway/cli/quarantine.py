@@ -13,6 +13,7 @@ from edi_gateway.store import findings, inbox
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import FindingRow, FindingState
 
+_ALL = 1_000_000_000
 _CONTEXT = 60  # bytes of the document shown on each side of the place
 
 quarantine = typer.Typer(no_args_is_help=True, help="What was set aside, why, and what became of it.")
@@ -62,7 +63,7 @@ def retry_quarantine(
     if (number is None) == (not everything):
         raise typer.BadParameter("name one finding, or --all")
     with settings.database() as db:
-        wanted = findings.quarantine(db) if everything else [findings.get(db, number or 0)]
+        wanted = findings.quarantine(db, limit=_ALL) if everything else [findings.get(db, number or 0)]
         reopen(db, sorted({finding.document_id for finding in wanted}))
 
 
@@ -80,7 +81,8 @@ def reopen(db: Database, documents: list[int]) -> None:
     with db.write() as connection:
         for document_id in documents:
             inbox.reopen(connection, document_id)
-    console.print(f"{len(documents)} documents will be read again by the running daemon, within seconds")
+    console.print(f"{len(documents)} to be read again by the daemon, within seconds when it runs")
+    console.print("after a change of a mapping, restart the daemon first: it reads with the mappings it started with")
 
 
 def _row(finding: FindingRow) -> dict[str, Any]:

@@ -19,10 +19,11 @@ def run(context: typer.Context) -> None:
     """Run the daemon until it is told to stop (SIGTERM or Ctrl-C)."""
     settings: Settings = context.obj
     config = settings.config()
-    configure_log(config.gateway.log.format, config.gateway.log.level)
+    gateway = config.installation.gateway
+    configure_log(gateway.log.format, gateway.log.level)
     wired = wire(config)
-    with settings.database(config) as db:
-        asyncio.run(Daemon(db, wired, config.gateway.stop_timeout).run())
+    with settings.database() as db:
+        asyncio.run(Daemon(db, wired, gateway.stop_timeout).run())
 
 
 def configure_log(form: Literal["auto", "json", "console"], level: str) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edi_gateway.config.load import Config, load_config
+from edi_gateway.config.load import Config, Installation, load_config, load_installation
 from edi_gateway.errors import ConfigError
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.load import Library
@@ -26,20 +26,21 @@ class Settings:
     folder: Path
 
     def config(self) -> Config:
-        """The whole configuration; raises ConfigError."""
-        if not (self.folder / "gateway.yaml").is_file():
-            raise ConfigError(
-                f"{self.folder}/gateway.yaml: there is no such file; name the configuration folder with --config"
-                " or EDI_GATEWAY_CONFIG"
-            )
+        """The whole configuration, every secret resolved; raises ConfigError."""
+        self._require_folder()
         return load_config(self.folder)
 
+    def installation(self) -> Installation:
+        """What gateway.yaml says; raises ConfigError."""
+        self._require_folder()
+        return load_installation(self.folder)
+
     @contextmanager
-    def database(self, config: Config | None = None) -> Iterator[Database]:
+    def database(self) -> Iterator[Database]:
         """The database, brought to this version's shape."""
-        config = config or self.config()
-        config.data.mkdir(parents=True, exist_ok=True)
-        db = Database(config.database.get_secret_value())
+        installation = self.installation()
+        installation.data.mkdir(parents=True, exist_ok=True)
+        db = Database(installation.database.get_secret_value())
         try:
             db.migrate()
             yield db
@@ -49,9 +50,16 @@ class Settings:
     def library(self) -> Library:
         """Where mappings lie: as configured, or the shipped ones when nothing is."""
         if (self.folder / "gateway.yaml").is_file():
-            return self.config().library
+            return self.installation().library
         folders = dict.fromkeys((Path("mappings").resolve(), *_SHIPPED))
         return Library([folder for folder in folders if folder.is_dir()])
+
+    def _require_folder(self) -> None:
+        if not (self.folder / "gateway.yaml").is_file():
+            raise ConfigError(
+                f"{self.folder}/gateway.yaml: there is no such file; name the configuration folder before the command,"
+                " edi-gateway --config DIR ..., or in EDI_GATEWAY_CONFIG"
+            )
 
     def reader_of(self, carrier: str, channel: str) -> tuple[Format, Mapping, Partner]:
         """Format, mapping and partner of a carrier's channel; raises ConfigError when it has none or several."""

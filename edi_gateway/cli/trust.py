@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import typer
@@ -20,6 +19,7 @@ def trust(
     host: str = typer.Argument(help="the server, as HOST or HOST:PORT"),
     port: int = typer.Option(22, help="its port"),
     known_hosts: Path | None = typer.Option(None, help="file to pin it in [default: known_hosts in the config folder]"),
+    replace: bool = typer.Option(False, help="pin these keys in place of other ones pinned for this host before"),
     yes: bool = typer.Option(False, "--yes", help="pin without asking; only when the fingerprint was compared before"),
     as_json: bool = typer.Option(False, "--json", help="print the keys and pin nothing"),
 ) -> None:
@@ -39,20 +39,28 @@ def trust(
     preferred = next((line for algorithm, _, line in keys if algorithm == _PREFERRED), keys[0][2])
     console.print(f'\nTo pin it in a partner\'s file:\n  host_key: "{" ".join(preferred.split()[1:])}"', markup=False)
     file = known_hosts or settings.folder / "known_hosts"
+    host_names = {line.split()[0] for _, _, line in keys}
+    other = [line for line in _pinned(file) if line.split()[0] in host_names and line not in {key[2] for key in keys}]
+    if other and not replace:
+        console.print(f"\n[red]OTHER keys are pinned for this host in {text(file)}:[/]")
+        for line in other:
+            console.print(f"  {line}", markup=False)
+        console.print("Somebody may be in between. Ask the partner whether its key changed; only then use --replace.")
+        raise typer.Exit(1)
     if yes or typer.confirm(f"\nDoes the partner confirm these fingerprints? Pin them in {file}", default=False):
-        console.print(f"pinned in {file}: {_pin(file, [line for _, _, line in keys])} new keys", markup=False)
+        _pin(file, [*(line for line in _pinned(file) if line not in other), *(line for _, _, line in keys)])
+        console.print(f"pinned in {file}; name it in the partner's file: known_hosts: {file.name}", markup=False)
         return
     raise typer.Exit(1)
 
 
-def _pin(file: Path, lines: list[str]) -> int:
-    """Append what is not there yet, in one write, readable by all and writable by us."""
-    there = file.read_text(encoding="ascii").splitlines() if file.is_file() else []
-    new = [line for line in lines if line not in there]
-    if new:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        with os.fdopen(descriptor, "w", encoding="ascii") as out:
-            begin = "\n" if there and not file.read_text(encoding="ascii").endswith("\n") else ""
-            out.write(begin + "".join(f"{line}\n" for line in new))
-    return len(new)
+def _pinned(file: Path) -> list[str]:
+    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()] if file.is_file() else []
+
+
+def _pin(file: Path, lines: list[str]) -> None:
+    """Write the file anew, each line once, under another name first: a reader finds the old one or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.write_text("".join(f"{line}\n" for line in dict.fromkeys(lines)), encoding="utf-8")
+    fresh.replace(file)

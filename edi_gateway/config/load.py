@@ -67,16 +67,36 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """Everything the configuration folder says. ``data`` is absolute and may not exist yet."""
+class Installation:
+    """What ``gateway.yaml`` says. ``data`` is absolute and may not exist yet."""
 
     folder: Path
     gateway: Gateway
     data: Path
     database: SecretStr  # the URL with an absolute path and without references
     library: Library
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the configuration folder says."""
+
+    installation: Installation
     channels: tuple[Channel, ...]
     destinations: tuple[Destination, ...]
+
+
+def load_installation(folder: Path) -> Installation:
+    """Read ``gateway.yaml`` alone: looking at what is stored needs no partner, and no partner's secrets."""
+    gateway = _gateway(folder)
+    data = (folder / gateway.data).resolve()
+    return Installation(folder, gateway, data, located_in(data, gateway.database), _library(folder, gateway))
+
+
+def partner_names(folder: Path, kind: Literal["carrier", "customer"]) -> list[str]:
+    """The names of the carriers or customers there are, as far as their files can be read."""
+    found = (load(path).get((kind,)) for path in sorted((folder / f"{kind}s").glob("[!.]*.yaml")))
+    return sorted(str(name) for name in found if name)
 
 
 def load_config(folder: Path) -> Config:
@@ -90,23 +110,14 @@ def load_config(folder: Path) -> Config:
     carriers = list(_files(folder / "carriers", "carrier", CarrierFile, problems))
     customers = list(_files(folder / "customers", "customer", CustomerFile, problems))
     assumed = gateway or Gateway(identity="-")  # nothing may look wrong only because gateway.yaml is
-    building = _Building(problems, assumed, _library(folder, gateway) if gateway else None)
+    building = _Building(folder, problems, assumed, _library(folder, gateway) if gateway else None)
     channels = [channel for file in carriers for channel in building.channels(file)]
     destinations = [destination for file in customers for destination in building.destinations(file)]
     problems += _unknown_carriers(carriers, customers)
     problems += _same_names(destinations)
     if problems or gateway is None:
         raise ConfigError(*sorted(set(problems), key=_place))
-    data = (folder / gateway.data).resolve()
-    return Config(
-        folder,
-        gateway,
-        data,
-        located_in(data, gateway.database),
-        _library(folder, gateway),
-        tuple(channels),
-        tuple(destinations),
-    )
+    return Config(load_installation(folder), tuple(channels), tuple(destinations))
 
 
 class _Problems(list[str]):
@@ -200,6 +211,7 @@ def _same_names(destinations: Sequence[Destination]) -> Iterator[str]:
 class _Building:
     """Makes channels and destinations; when anything of one is wrong it is left out and the mistake noted."""
 
+    folder: Path
     problems: _Problems
     gateway: Gateway
     library: Library | None  # None: gateway.yaml is not valid, so nobody knows where mappings are
@@ -255,7 +267,7 @@ class _Building:
     def _plugin(self, group: str, located: Located, loc: Loc, defaults: Mapping[str, Any] | None = None) -> Any:
         if not isinstance(located.get(loc), dict):
             return None  # the file's own model says so
-        return self.problems.attempt(partial(_make_plugin, group, located, loc, defaults or {}))
+        return self.problems.attempt(partial(_make_plugin, group, located, loc, defaults or {}, self.folder))
 
     def _mapping(self, located: Located, loc: Loc) -> str:
         name, asked_at = located.get(loc), f"{located.at(loc)}: "
@@ -264,7 +276,7 @@ class _Building:
         return asked_at
 
 
-def _make_plugin(group: str, located: Located, loc: Loc, defaults: Mapping[str, Any]) -> Plugin:
+def _make_plugin(group: str, located: Located, loc: Loc, defaults: Mapping[str, Any], folder: Path) -> Plugin:
     classes = plugin_classes(group)
     wanted = located.get((*loc, "type"))
     if not isinstance(wanted, str) or wanted not in classes:
@@ -274,7 +286,7 @@ def _make_plugin(group: str, located: Located, loc: Loc, defaults: Mapping[str, 
         raise ConfigError(f"{located.at((*loc, 'type'))}: {found}, expected one of {', '.join(classes)}{near}")
     known = classes[wanted]
     own = {key: value for key, value in defaults.items() if key in known.model_fields}
-    return validate(known, located, loc, without=("type",), defaults=own)
+    return validate(known, located, loc, without=("type",), defaults=own, context={"folder": folder})
 
 
 def _place(problem: str) -> tuple[str, int]:

@@ -26,7 +26,7 @@ _PLUGINS: Final = {  # definition and property → group of plugins whose option
 
 
 def json_schema(file: str) -> dict[str, Any]:
-    """Schema of ``gateway``, ``carrier``, ``customer`` or ``mapping`` files, with the options of every plugin installed."""
+    """Schema of ``gateway``, ``carrier``, ``customer`` or ``mapping`` files, with every installed plugin's options."""
     schema = _FILES[file].model_json_schema()
     definitions = schema.setdefault("$defs", {})
     for (owner, key), group in _PLUGINS.items():

@@ -67,6 +67,18 @@ class Library:
         """The mapping compiled for writing a customer's messages; raises ConfigError."""
         return _Compiler(self, name).writer()
 
+    def use(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """What a mapping is for, reads or writes; or "cannot be used", with the reasons."""
+        reasons: list[str] = []
+        for use, compiled in (("reads", self.reader), ("writes", self.writer)):
+            try:
+                compiled(name)
+            except ConfigError as error:
+                reasons += error.problems
+            else:
+                return use, ()
+        return "cannot be used", tuple(dict.fromkeys(reasons))
+
     def find(self, name: str, asked_at: str = "") -> Path:
         """As path, but raises ConfigError that says where it was asked for and what is there."""
         path = self.path(name)

@@ -130,7 +130,7 @@ class Layout:
         )
         for target, value in texts:
             if target and value and target[0].path:
-                yield target[0].path, clean(_fit(target[0], value))
+                yield target[0].path, _fit(target[0], clean(value))
         if places.occurred_at:
             yield from self._instant(event)
         yield from self._references(event, clean)

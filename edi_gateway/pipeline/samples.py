@@ -1,7 +1,8 @@
 """Samples beside a mapping: a carrier's file and the events it must give are a test by themselves.
 
 ``mappings/<partner>/samples/<mapping>/<case>.<any>`` is read by ``mappings/<partner>/<mapping>.yaml``; the golden
-lines lie beside it as ``<case>.events.jsonl``, one object of ``translate --json`` a line, without the mapping version.
+lines lie beside it as ``<case>.events.jsonl``, one object of ``translate --json`` a line, without what any edit of the
+mapping changes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edi_gateway.mapping.harmonize import Mapping, Partner
+from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline.reading import read
 from edi_gateway.pipeline.views import Json, lines
 from edi_gateway.plugins import Format
@@ -34,12 +36,14 @@ class Sample:
         return self.path.with_name(self.path.stem + GOLDEN)
 
 
-def samples(folders: Sequence[Path], mapping: str = "") -> Iterator[Sample]:
-    """Every sample below the folders, or only those of one mapping."""
-    for folder in folders:
+def samples(library: Library, mapping: str = "") -> Iterator[Sample]:
+    """Every sample beside a mapping, or only those of one; a mapping's samples lie in the folder it is taken from."""
+    for folder in library.folders:
         for path in sorted(folder.rglob("samples/*/*")):
             name = f"{path.parents[2].relative_to(folder).as_posix()}/{path.parent.name}"
-            if path.is_file() and not path.name.endswith(GOLDEN) and mapping in {"", name}:
+            if path.is_dir() or path.name.endswith(GOLDEN) or mapping not in {"", name}:
+                continue
+            if library.path(name) == folder / f"{name}.yaml":
                 yield Sample(name, path)
 
 
@@ -49,8 +53,14 @@ def actual(sample: Sample, mapping: Mapping, syntax: Format) -> list[Json]:
     found = [dict(line) for line in lines(read(sample.path.read_bytes(), syntax, mapping, partner, _NOW))]
     for line in found:
         if "provenance" in line:
-            line["provenance"] = {key: value for key, value in line["provenance"].items() if key != "mapping_version"}
+            line["provenance"] = _lasting(line["provenance"])
     return found
+
+
+def _lasting(provenance: Json) -> Json:
+    """Without what any edit of the mapping changes: its version, and the line of the rule."""
+    file = provenance["rule"].partition(":")[0]
+    return {key: value for key, value in provenance.items() if key != "mapping_version"} | {"rule": file}
 
 
 def expected(sample: Sample) -> list[Json]:
@@ -63,6 +73,8 @@ def expected(sample: Sample) -> list[Json]:
 def differences(sample: Sample, found: Sequence[Json]) -> list[str]:
     """What differs from the golden events, a line each; none means the sample holds."""
     wanted = expected(sample)
+    if not wanted:
+        return [f"{sample.golden}: no golden events yet; look at them with translate, then take them with --update"]
     if len(wanted) != len(found):
         return [f"{sample.golden}: expected {len(wanted)} lines, found {len(found)}"]
     return [

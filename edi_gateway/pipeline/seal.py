@@ -121,7 +121,7 @@ def _refuse_unwritable(
     for row in rows:
         try:
             render(destination, [row], 0, now)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it must not hold back the others
             why = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
             outbox.refuse(connection, [row.outbox_id], why)
             refused += 1

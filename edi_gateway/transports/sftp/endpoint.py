@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import asyncssh
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 
 from edi_gateway.plugins import Plugin
 from edi_gateway.quantities import Duration
@@ -31,6 +40,13 @@ def _host_key(line: str) -> str:
     return line
 
 
+def _seen_from_folder(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    if not (folder / path).is_file():
+        raise ValueError(f"there is no file {folder / path}; edi-gateway trust HOST:PORT makes it")
+    return folder / path
+
+
 class Endpoint(Plugin):
     """A server, an account and what is asked of both. Nothing is taken from ``~/.ssh``."""
 
@@ -47,7 +63,9 @@ class Endpoint(Plugin):
     host_key: Annotated[tuple[Annotated[str, AfterValidator(_host_key)], ...], BeforeValidator(one_or_more)] = Field(
         (), description="the server's public key, ssh-ed25519 AAAA..., or a list of several"
     )
-    known_hosts: Path | None = Field(None, description="file in OpenSSH's known_hosts format, @cert-authority included")
+    known_hosts: Annotated[Path, AfterValidator(_seen_from_folder)] | None = Field(
+        None, description="file in OpenSSH's known_hosts format, seen from the configuration folder"
+    )
     connect_timeout: Duration = Field(15 * _SECOND, gt=timedelta(0), description="time for connecting and logging in")
     request_timeout: Duration = Field(60 * _SECOND, gt=timedelta(0), description="time for the answer to one request")
     keepalive: Duration = Field(
@@ -64,7 +82,7 @@ class Endpoint(Plugin):
         if not (self.host_key or self.known_hosts):
             raise ValueError(
                 "neither host_key nor known_hosts is given, so the server cannot be told from an impostor: "
-                f"run edi-gateway trust {self.host} and pin the key it shows"
+                f"run edi-gateway trust {self.host}:{self.port} and pin the key it shows"
             )
         if not (self.password or self.private_key or self.agent):
             raise ValueError("expected a password, a private_key or agent: true to log in with")

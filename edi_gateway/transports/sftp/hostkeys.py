@@ -85,7 +85,7 @@ def distrust(trusted: Trusted, shown: asyncssh.SSHKey | None, words: str) -> Hos
     if not trusted.keys:
         return HostKeyError(
             f"{where}: unknown host key: the server shows {_describe(shown)}, none is trusted for this host; run "
-            f"edi-gateway trust {trusted.host}, compare the fingerprint with the other side, and pin the key"
+            f"edi-gateway trust {where}, compare the fingerprint with the other side, and pin the key"
         )
     expected = ", ".join(_describe(key) for key in trusted.keys)
     return HostKeyError(

@@ -89,12 +89,12 @@ def test_the_embedded_database_lies_in_the_data_folder(folder: Path, write: Writ
     """Paths are seen from the configuration folder, the database from the data folder, absolute ones stay."""
     config = load_config(folder)
     data = folder.parent.resolve() / "data"
-    assert config.data == data
-    assert config.database.get_secret_value() == f"sqlite:///{data}/edi-gateway.db"
+    assert config.installation.data == data
+    assert config.installation.database.get_secret_value() == f"sqlite:///{data}/edi-gateway.db"
     write("gateway.yaml", "data: here\ndatabase: sqlite:////srv/other.db\nidentity: A\n")
     config = load_config(folder)
-    assert config.data == folder.resolve() / "here"
-    assert config.database.get_secret_value() == "sqlite:////srv/other.db"
+    assert config.installation.data == folder.resolve() / "here"
+    assert config.installation.database.get_secret_value() == "sqlite:////srv/other.db"
 
 
 def test_an_empty_gateway_yaml_and_no_partners_are_a_configuration(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_did_you_mean_knows_the_plugins_that_are_installed(folder: Path) -> None
 def test_the_mappings_that_come_with_the_gateway_are_found_from_anywhere(folder: Path) -> None:
     """A channel may use standard/iftsta although its own mappings folder does not have it; an own file wins."""
     changed(folder / CARRIER, "speedy/status", "standard/iftsta")
-    library = load_config(folder).library
+    library = load_config(folder).installation.library
     shipped = library.find("standard/iftsta")
     own = folder.parent / "mappings" / "standard" / "iftsta.yaml"
     own.parent.mkdir()

@@ -141,7 +141,7 @@ def test_carrier_and_customer_show_the_defaults_they_name(reference: Config) -> 
 def test_the_configuration_one_starts_with_is_valid(tmp_path: Path) -> None:
     """The gateway.yaml that comes with the gateway is read without a mistake."""
     shutil.copy(ROOT / "config" / "gateway.yaml", tmp_path)
-    assert load_config(tmp_path).gateway == Gateway()
+    assert load_config(tmp_path).installation.gateway == Gateway()
 
 
 @pytest.mark.parametrize("model", [model for _, _, model in MODELS])

@@ -15,7 +15,7 @@ MAPPINGS = Path(__file__).parents[3] / "mappings"
 LIBRARY = Library([MAPPINGS])
 
 
-@pytest.mark.parametrize("sample", list(samples([MAPPINGS])), ids=lambda sample: f"{sample.mapping}/{sample.path.stem}")
+@pytest.mark.parametrize("sample", list(samples(LIBRARY)), ids=lambda sample: f"{sample.mapping}/{sample.path.stem}")
 def test_a_sample_gives_its_golden_events(sample: Sample) -> None:
     """To the letter, provenance included."""
     assert differences(sample, actual(sample, LIBRARY.reader(sample.mapping), Edifact())) == []
@@ -26,7 +26,8 @@ def test_a_difference_is_said_by_line_and_key(tmp_path: Path) -> None:
     """What was expected, and what came."""
     folder = tmp_path / "kurier" / "samples" / "iftsta"
     shutil.copytree(MAPPINGS / "kurier" / "samples" / "iftsta", folder)
-    (sample,) = samples([tmp_path])
+    shutil.copy(MAPPINGS / "kurier" / "iftsta.yaml", tmp_path / "kurier")
+    (sample,) = samples(Library([tmp_path, MAPPINGS]), "kurier/iftsta")
     found = actual(sample, LIBRARY.reader("kurier/iftsta"), Edifact())
     found[1]["status"] = "DELIVERED"
     (said,) = differences(sample, found)
