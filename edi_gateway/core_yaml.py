@@ -121,10 +121,13 @@ class _Composer:
     def _alias(self, event: yaml.AliasEvent) -> tuple[Any, Mark]:
         name = str(event.anchor)
         if name not in self._anchors:
-            raise self._problem(event, f"unknown alias *{name}, expected an anchor &{name} further up")
+            raise self._problem(
+                event,
+                "an alias nobody defined, expected quotes around a text that begins with *",
+            )
         known = self._anchors[name]
         if known is None:
-            raise self._problem(event, f"alias *{name} holds itself, expected a value without it")
+            raise self._problem(event, "an alias that holds itself, expected a value without it")
         value, mark = known
         return value, Mark(_line(event), mark.below, mark.weight)
 
@@ -164,13 +167,13 @@ class _Composer:
             return text
         known = next((entry for entry in _CORE if entry[1].fullmatch(text)), None)
         if tag is not None and (known is None or tag != _TAG + known[0]):
-            raise self._problem(event, f"tag {_short(tag)} on {text!r}, expected plain YAML without tags")
+            raise self._problem(event, "a tag, expected quotes around a text that begins with !")
         return known[2](text) if known else text
 
     def _refuse_tag(self, event: yaml.Event, allowed: str) -> None:
         tag: str | None = getattr(event, "tag", None)
         if tag not in {None, "!", _TAG + allowed}:
-            raise self._problem(event, f"tag {_short(str(tag))}, expected plain YAML without tags")
+            raise self._problem(event, "a tag, expected plain YAML without tags")
 
     def _problem(self, event: yaml.Event, said: str) -> ConfigError:
         return ConfigError(f"{self._path}:{_line(event)}: {said}")

@@ -26,7 +26,7 @@ _BYTES: Final = {
     "MiB": 2**20,
     "GiB": 2**30,
 }
-# Nine digits of days are the most a timedelta holds.
+_LONGEST: Final = timedelta(days=36_500)
 _DURATION: Final = rf"[0-9]{{1,9}}({'|'.join(_UNITS)})"
 _SIZE: Final = rf"[0-9]{{1,12}}({'|'.join(_BYTES)})"
 _QUANTITY: Final = re.compile(r"([0-9]+)([A-Za-z]*)")
@@ -36,6 +36,8 @@ def _duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     number, unit = _split(value, _DURATION, f"a whole number and one of {', '.join(_UNITS)}, such as 15s")
+    if number * _UNITS[unit] > _LONGEST:
+        raise ValueError(f"found {value!r}, expected at most {_LONGEST.days}d")
     return number * _UNITS[unit]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -35,6 +36,7 @@ def translate(
     try:
         content = _content(file)
         syntax, wired, partner = _reader(settings, mapping, carrier, channel)
+        _check_zone(timezone)
     except ConfigError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(_UNUSABLE) from error
@@ -46,6 +48,14 @@ def translate(
     if not as_json:
         console.print(f"\n{counts['event']} events, {counts['quarantine']} quarantined, {counts['warning']} warnings")
     raise typer.Exit(_QUARANTINED if counts["quarantine"] else 0)
+
+
+def _check_zone(name: str) -> None:
+    try:
+        if name:
+            ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigError(f"--timezone {name}: expected an IANA time zone such as Europe/Berlin") from error
 
 
 def _content(file: Path) -> bytes:

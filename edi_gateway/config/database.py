@@ -15,7 +15,7 @@ _REFERENCE: Final = re.compile(r"\$\{[^}]*\}")
 _SECRET: Final[TypeAdapter[SecretStr]] = TypeAdapter(Secret)
 _SQLITE: Final = "sqlite:///"
 _POSTGRESQL: Final = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://(?=.)")
-_LITERAL_PASSWORD: Final = re.compile(r"://[^/@:]*:[^/@]+@")
+_LITERAL_PASSWORD: Final = re.compile(r"://[^/@:]*:[^@]+@|[?&]password=[^&]")
 
 DEFAULT_DATABASE: Final = SecretStr(f"{_SQLITE}edi-gateway.db")
 

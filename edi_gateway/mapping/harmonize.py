@@ -91,12 +91,21 @@ class _Reading:
         report = self.mapping.report
         self.directory = (*self.message.version.split(":"), "", "")[1]
         self.document_number = _text(report.number, body)[:_LONGEST]
-        function = report.functions.get(_text(report.function, body), MessageFunction.ORIGINAL)
+        function = self._function(report, body)
         issued_at = self._issued_at(report.issued_at, body)
         found = list(self.mapping.for_each.segments(body))
         self._account_for_all(body, found, function)
         events = [event for event in map(self._try_event, found) if event is not None]
         return Harmonized(function, self.document_number, issued_at, events, self.findings)
+
+    def _function(self, report: ReportPlaces, body: Segment) -> MessageFunction:
+        code = _text(report.function, body)
+        if code and code not in report.functions:
+            path = next(text.path for text in report.function if text.path)
+            at = self._at(path.find(body) or body, path.element, path.component)
+            known = f"a message function that is known: {', '.join(report.functions)}"
+            self._warn(at, code, known, "the message is taken for an original")
+        return report.functions.get(code, MessageFunction.ORIGINAL)
 
     def _account_for_all(self, body: Segment, found: Sequence[Segment], function: MessageFunction) -> None:
         tag = self.mapping.for_each.steps[-1].tag
@@ -334,6 +343,12 @@ def convert(text: Text, value: str) -> str:
 
 
 def _location(places: LocationPlaces, segment: Segment) -> Location:
+    """All parts from one segment: a name from here and a code from there would be a place that does not exist."""
+    holders = (holder for path in places.of for holder in path.segments(segment)) if places.of else (segment,)
+    return next(filter(None, (_place(places, holder) for holder in holders)), Location())
+
+
+def _place(places: LocationPlaces, segment: Segment) -> Location:
     code = _text(places.unlocode, segment)
     country = _text(places.country, segment) or code[:2]
     return Location(_text(places.name, segment), code, country)

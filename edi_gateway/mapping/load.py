@@ -17,6 +17,7 @@ from edi_gateway.mapping.codebook import Codebook, Table
 from edi_gateway.mapping.schema import (
     CodeList,
     EventPlaces,
+    LocationPlaces,
     MappingFile,
     OutboundCode,
     ReasonEntry,
@@ -151,13 +152,15 @@ class _Compiler:
             asked_at = f"{path}:{located.line(('extends', index))}: "
             parent_path = self.library.find(parent, asked_at)
             if parent_path in (*chain, path):
-                raise ConfigError(f"{asked_at}{parent} is extended in a circle: {' → '.join(map(str, chain))}")
+                raise ConfigError(
+                    f"{asked_at}{parent} is extended in a circle: {' → '.join(map(str, (*chain, path, parent_path)))}"
+                )
             yield from self._layers(parent_path, (*chain, path))
 
     def _read(self, path: Path) -> Located:
-        text = path.read_text(encoding="utf-8")
-        self.digest.update(text.encode())
-        return load(path, text)
+        located = load(path)
+        self.digest.update(path.read_bytes())
+        return located
 
     def _version(self) -> str:
         return self.digest.hexdigest()[:12]
@@ -170,7 +173,10 @@ class _Compiler:
         """Field by field, the nearest file that sets a field wins."""
         merged: dict[str, Any] = {}
         for part in reversed([part for part in parts if part is not None]):
-            merged |= {name: getattr(part, name) for name in part.model_fields_set}
+            for name in part.model_fields_set:
+                value = getattr(part, name)
+                nested = isinstance(value, LocationPlaces)
+                merged[name] = self._merge(LocationPlaces, [value, merged.get(name)]) if nested else value
         return model.model_construct(**merged) if merged else model()
 
     def _united(self, key: str) -> dict[str, str]:
@@ -217,6 +223,9 @@ class _Compiler:
 
 def _compiled(conditions: CodeList, codes: Mapping[str, object], located: Located, loc: tuple[str | int, ...]) -> Table:
     file = "/".join(located.path.parts[-2:])
-    entries = {code.upper(): entry for code, entry in codes.items()}
+    entries: dict[str, object] = {}
+    for code, entry in codes.items():
+        if entries.setdefault(code.upper(), entry) is not entry:
+            raise ConfigError(f"{located.at((*loc, code))}: {code} is there in other capitals already: codes know none")
     rules = {code.upper(): f"{file}:{located.line((*loc, code))}" for code in codes}
     return Table(conditions, entries, rules)  # type: ignore[arg-type]

@@ -6,7 +6,8 @@
 ``RFF[1.1=CN|AAM]@1.2`` only a segment whose element 1 component 1 is CN or AAM (``!=``: is neither)
 ``GID/PCI/GIN@2.1``     a segment inside a group inside a group
 ``//LOC[1=175]@2.1``    anywhere below, in document order
-``^CNI@2.1``            looks outward: the nearest enclosing group that is or holds such a segment
+``^RFF@1.2``            looks outward: the nearest enclosing group that is or directly holds such a segment
+``^^CNI@2.1``           only an enclosing group itself, never what lies beside it
 ======================  ==========================================================================
 """
 
@@ -21,8 +22,8 @@ from typing import Final
 from edi_gateway.model import Segment
 
 _STEP = re.compile(r"(?P<tag>[A-Z][A-Z0-9]{1,2})(?:\[(?P<conditions>[^\]]*)\])?")
-_CONDITION = re.compile(r"(?P<element>\d{1,2})(?:\.(?P<component>\d{1,2}))?(?P<sign>!?=)(?P<values>.*)")
-_PLACE = re.compile(r"(?P<element>\d{1,2})(?:\.(?P<component>\d{1,2}))?")
+_CONDITION = re.compile(r"(?P<element>[1-9]\d?)(?:\.(?P<component>[1-9]\d?))?(?P<sign>!?=)(?P<values>.*)")
+_PLACE = re.compile(r"(?P<element>[1-9]\d?)(?:\.(?P<component>[1-9]\d?))?")
 _EXAMPLE = 'such as "RFF[1.1=CN]@1.2", "//LOC[1=175]@2.1" or "^CNI@2.1"'
 
 
@@ -31,7 +32,8 @@ class Scope(Enum):
 
     OWN = ""  # the segment itself, then directly below it
     DEEP = "//"  # anywhere below
-    OUTWARD = "^"  # the enclosing groups, nearest first
+    ENCLOSING = "^^"  # the enclosing groups themselves, nearest first
+    OUTWARD = "^"  # the enclosing groups and what they hold, nearest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +130,40 @@ def _deep(context: Segment, tag: str) -> Sequence[Segment]:
 
 
 def _outward(context: Segment, tag: str) -> Sequence[Segment]:
-    """Enclosing groups of that tag, or what they hold; not the siblings of the groups we are in: they are others'."""
+    """Enclosing groups of that tag, or what they hold; groups that hold others like us are the others' context."""
     found: list[Segment] = []
     inner, outer = context, context.parent
     while outer is not None:
         if outer.tag == tag:
             found.append(outer)
         elif inner.tag != tag:
-            found += outer.by_tag().get(tag, ())[:_AROUND]
+            around = outer.by_tag().get(tag, ())[:_AROUND]
+            found += [near for near in around if not near.children or not near.all_by_tag().get(context.tag)]
         inner, outer = outer, outer.parent
     return found
 
 
-_AROUND: Final = 200  # segments of a tag looked at in an enclosing group; the directories allow 9 to 99 there
-_REACH: Final = {Scope.OWN: _own, Scope.DEEP: _deep, Scope.OUTWARD: _outward}
+def _enclosing(context: Segment, tag: str) -> Sequence[Segment]:
+    found = []
+    outer = context.parent
+    while outer is not None:
+        if outer.tag == tag:
+            found.append(outer)
+        outer = outer.parent
+    return found
+
+
+_AROUND: Final = 1_000  # segments of a tag looked at in an enclosing group; no directory allows more there
+_REACH: Final = {Scope.OWN: _own, Scope.DEEP: _deep, Scope.OUTWARD: _outward, Scope.ENCLOSING: _enclosing}
 
 
 def parse_path(text: str) -> Path:
     """Read a path; raises ValueError that says what is wrong and how it should look."""
     way, at, place = text.strip().partition("@")
     element, component = _parse_place(place, text) if at else (0, 1)
-    scope = next((scope for scope in (Scope.DEEP, Scope.OUTWARD) if way.startswith(scope.value)), Scope.OWN)
+    scope = next(
+        (scope for scope in (Scope.DEEP, Scope.ENCLOSING, Scope.OUTWARD) if way.startswith(scope.value)), Scope.OWN
+    )
     way = way.removeprefix(scope.value)
     if not way and scope is Scope.OWN and at:
         return Path(text, scope, (), element, component)
@@ -191,7 +206,7 @@ def _parse_condition(part: str, text: str) -> Condition:
 
 def _parse_place(place: str, text: str) -> tuple[int, int]:
     matched = _PLACE.fullmatch(place.strip())
-    if not matched or int(matched["element"]) == 0:
+    if not matched:
         msg = f'"@{place}" in "{text}" is no place: expected element or element.component counted from 1, {_EXAMPLE}'
         raise ValueError(msg)
     return int(matched["element"]), int(matched["component"] or 1)

@@ -102,7 +102,7 @@ class Layout:
 
     def _depth(self, path: Path) -> int:
         """Which level of the event a place belongs to: its own segment's, or the enclosing one it names."""
-        if path.scope is not Scope.OUTWARD:
+        if path.scope not in {Scope.OUTWARD, Scope.ENCLOSING}:
             return len(self.levels) - 1
         return next(depth for depth, step in enumerate(self.levels) if step.tag == path.steps[0].tag)
 
@@ -189,7 +189,9 @@ def compile_layout(
     for path in _targets(event, layout.constants):
         if path.scope is Scope.DEEP:
             raise ValueError(f"{path} can be read but not written: name the groups on the way instead of //")
-        if path.scope is Scope.OUTWARD and path.steps[0].tag not in {step.tag for step in for_each.steps[:-1]}:
+        if path.scope in {Scope.OUTWARD, Scope.ENCLOSING} and path.steps[0].tag not in {
+            step.tag for step in for_each.steps[:-1]
+        }:
             raise ValueError(f"{path} looks outward to a group that for_each {for_each} does not open")
     return layout
 
@@ -219,7 +221,11 @@ def _check_statuses(statuses: Mapping[str, OutboundCode]) -> None:
 def _check_header(header: Mapping[str, str]) -> None:
     for place, template in header.items():
         parse_place(place)
-        for name, _ in _FIELD.findall(template):
+        for name, form in _FIELD.findall(template):
+            if form and (name != "created" or form not in WRITTEN_FORMATS):
+                raise ValueError(
+                    f"header {place}: {form} cannot be written, expected one of {', '.join(WRITTEN_FORMATS)}"
+                )
             if name not in HEADER_FIELDS:
                 raise ValueError(f"header {place}: {{{name}}} is unknown, expected one of {sorted(HEADER_FIELDS)}")
 

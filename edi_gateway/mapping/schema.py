@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -123,6 +124,7 @@ Instants = Annotated[
 class LocationPlaces(_Strict):
     """Where the parts of a location stand."""
 
+    of: tuple[SegmentPath, ...] = Field((), description="the segments that may hold it; all parts come from the first")
     name: Texts = ()
     unlocode: Texts = ()
     country: Texts = ()
@@ -257,13 +259,37 @@ def _as_outbound(value: object) -> object:
 _Outbound = Annotated[OutboundCode, BeforeValidator(_as_outbound, json_schema_input_type=str | OutboundCode)]
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        msg = f"found {name!r}, expected an IANA time zone such as Europe/Berlin"
+        raise ValueError(msg) from None
+    return name
+
+
+def _whole_segments(path: Path) -> Path:
+    if not path.steps or path.element:
+        msg = f'"{path}" names no segments, expected a path without "@" such as CNI/STS or //STS'
+        raise ValueError(msg)
+    return path
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+EventSegments = Annotated[SegmentPath, AfterValidator(_whole_segments)]
+
+
 class MappingFile(_Strict):
     """One mapping file, as operations people write it."""
 
     extends: OneOrMore = Field((), description="what this one builds on")
     message: str | None = Field(None, description="the message type it is for")
-    timezone: str | None = Field(None, description="zone of times that name none; the carrier's file may say otherwise")
-    for_each: SegmentPath | None = Field(None, description="one event for each of these segments")
+    timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        None, description="zone of times that name none; the carrier's file may say otherwise"
+    )
+    for_each: Annotated[SegmentPath, AfterValidator(_whole_segments)] | None = Field(
+        None, description="one event for each of these segments"
+    )
     require: tuple[Requirement, ...] | None = Field(None, description="what must stand there for it to be an event")
     report: ReportPlaces | None = Field(None, description="what the message says of itself")
     event: EventPlaces | None = Field(None, description="where each field of a tracking event stands")

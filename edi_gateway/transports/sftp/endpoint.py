@@ -36,7 +36,8 @@ def _host_key(line: str) -> str:
     try:
         asyncssh.import_public_key(line)
     except asyncssh.KeyImportError:
-        raise ValueError(f"found {line!r}, expected a public key such as ssh-ed25519 AAAA...") from None
+        found = "a PRIVATE key" if "PRIVATE KEY" in line else repr(line[:40])
+        raise ValueError(f"found {found}, expected a public key such as ssh-ed25519 AAAA...") from None
     return line
 
 

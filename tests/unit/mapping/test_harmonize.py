@@ -118,7 +118,7 @@ def test_the_date_qualifier_tells_what_happened_from_what_is_expected(dtm: str, 
     ("dtm", "loc", "utc", "basis"),
     [
         ("DTM+334:202610120815?+0500:205", "", "03:15", TimeBasis.OFFSET),
-        ("DTM+334:202610120815:203", "LOC+175+PTLIS", "07:15", TimeBasis.LOCATION),
+        ("DTM+334:202610120815:203", "LOC+175+PTLIS:139:6", "07:15", TimeBasis.LOCATION),
         ("DTM+334:202610120815:203", "LOC+14+:::GENT+:::BE", "06:15", TimeBasis.LOCATION),
         ("DTM+334:202610120815:203", "", "06:15", TimeBasis.PARTNER),
     ],
@@ -242,3 +242,41 @@ def test_the_carrier_and_its_events_are_told_apart() -> None:
     other = STANDARD.harmonize(said, Partner("b"), NOW).events[0]
     assert one.fingerprint() != other.fingerprint()
     assert one.fingerprint() == replace(one, text="other words").fingerprint()
+
+
+def test_an_equipment_status_does_not_borrow_a_consignment_beside_it() -> None:
+    """A container reported in the header (D.08B and later) is not one of the consignments further down."""
+    said = message(
+        segment("EQD+CN+MSCU1", segment("STS+1+21", segment(DTM))),
+        segment("CNI+1+C1", segment("STS+1+13", segment(DTM))),
+        segment("CNI+2+C2", segment("STS+1+13", segment(DTM))),
+        version="D:24A:UN",
+    )
+    result = read(said)
+    assert [found.tracking_number for found in result.events] == ["MSCU1", "C1", "C2"]
+    assert ["CNI" in found.references for found in result.events] == [False, True, True]
+    assert ["EQD" in found.references for found in result.events] == [True, False, False]
+
+
+def test_a_town_of_five_letters_is_no_place_code() -> None:
+    """PARIS without its code list is a name; its zone is the partner's, not that of Panama."""
+    found = event(DTM, "LOC+14+PARIS::87")
+    assert (found.location.name, found.location.unlocode, found.location.country) == ("PARIS", "", "")
+    assert found.time_basis is TimeBasis.PARTNER
+
+
+def test_a_place_is_read_from_one_segment() -> None:
+    """The name of the status and the code of its consignment would be a place that does not exist."""
+    said = message(
+        segment(
+            "CNI+1+K1", segment("LOC+175+USLAX:139:6"), segment("STS+1+21", segment("LOC+7+:::ROTTERDAM"), segment(DTM))
+        )
+    )
+    place = read(said).events[0].location
+    assert (place.name, place.unlocode) == ("ROTTERDAM", "")
+
+
+def test_an_unknown_message_function_is_said() -> None:
+    """The message is taken for an original, and somebody hears of it."""
+    said = read(message(segment("BGM+23+R1+4"), segment("CNI+1+K1", segment("STS+1+21", segment(DTM)))))
+    assert (said.function, [finding.found for finding in said.findings]) == (MessageFunction.ORIGINAL, ["4"])

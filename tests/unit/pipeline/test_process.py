@@ -226,3 +226,65 @@ def test_a_byte_limit_makes_more_files(db: Database, tmp_path: Path) -> None:
     assert len(files) > 1
     assert all(len(text) <= 1000 for text in files)
     assert sum(text.count("STS+") for text in files) == 40
+
+
+def test_a_document_we_fail_on_does_not_hold_up_those_behind_it(
+    db: Database, wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes to quarantine with the reason; the next one is processed in the same round."""
+    record = events.record
+
+    def fails_on_the_first(*args: Any, **more: Any) -> events.Recorded:
+        if args[1] == 1:
+            raise OverflowError("date value out of range")
+        return record(*args, **more)
+
+    monkeypatch.setattr(events, "record", fails_on_the_first)
+    for name, number in (("a.edi", "K1"), ("b.edi", "K2")):
+        content = interchange(message(sts(number, "21", 0)), ref=name[0])
+        inbox.receive(db, "speedy", [RawDocument("speedy/files", name, content, NOW)])
+    process_pending(db, wired.channels, wired.destinations)
+    assert [inbox.document(db, number).state for number in (1, 2)] == [
+        DocumentState.QUARANTINED,
+        DocumentState.PROCESSED,
+    ]
+    assert "date value out of range" in findings.quarantine(db)[0].found
+
+
+def test_used_up_control_numbers_end_the_round(db: Database, tmp_path: Path) -> None:
+    """What is sealed stays sealed, the rest waits; nobody turns in circles."""
+    few = configured.GLOBEX + "    control_numbers: {maximum: 1, roll_over: false}\n"
+    wired = configured.wired(tmp_path / "config", customers__globex=few)
+    take(db, wired, interchange(message(*(sts(f"K{n}", "21", n) for n in range(5)))))
+    assert len(sealed(db, wired)) == 1
+    assert waiting(db) == {"globex/edi": 2}
+
+
+def test_who_was_told_hears_of_a_retraction_even_after_unsubscribing(db: Database, wired: Wired) -> None:
+    """What was said must not stand only because nobody asks any more."""
+    subscriptions.subscribe(db, "initech", ["K1"])
+    told = sts("K1", "21", 30)
+    take(db, wired, interchange(message(told)))
+    sealed(db, wired)
+    subscriptions.unsubscribe(db, "initech", ["K1"])
+    take(db, wired, interchange(message(told, bgm="23+R2+1"), ref="I2"), "cancel.edi")
+    assert waiting(db) == {"globex/edi": 1, "initech/edi": 1}
+
+
+def test_a_second_reading_corrects_the_first(db: Database, wired: Wired, tmp_path: Path) -> None:
+    """What only this document told, and the mapping read from a wrong place, is not kept."""
+    wrong = tmp_path / "mappings" / "speedy.yaml"
+    wrong.parent.mkdir()
+    wrong.write_text("extends: standard/iftsta\nevent: {account: BGM@1.1, text: '^BGM@1.1'}\n")
+    mistaken = configured.wired(
+        tmp_path / "mistaken",
+        gateway=f"mappings: [{wrong.parent}, {configured.MAPPINGS}]\nidentity: HUB\n",
+        carriers__speedy=configured.CARRIER.replace("standard/iftsta", "speedy"),
+    )
+    document = take(db, mistaken, interchange(message(sts("K1", "21", 0))))
+    ((before,),) = [shipment.events for shipment in shipments.history(db, "K1")]
+    with db.write() as connection:
+        inbox.reopen(connection, document)
+    process_pending(db, wired.channels, wired.destinations)
+    ((after,),) = [shipment.events for shipment in shipments.history(db, "K1")]
+    assert (before.event.text, after.event.text) == ("23", "")

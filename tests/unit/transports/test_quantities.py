@@ -26,7 +26,7 @@ SIZE: TypeAdapter[int] = TypeAdapter(Size)
         ("1m", timedelta(minutes=1)),
         ("2h", timedelta(hours=2)),
         ("90d", timedelta(days=90)),
-        ("999999999d", timedelta(days=999_999_999)),
+        ("36500d", timedelta(days=36_500)),
         (timedelta(seconds=3), timedelta(seconds=3)),
     ],
 )
@@ -79,7 +79,7 @@ def test_what_is_no_size_is_refused_with_an_example(text: object) -> None:
         SIZE.validate_python(text)
 
 
-@given(st.integers(0, 999_999_999), st.sampled_from(["ms", "s", "m", "h", "d"]))
+@given(st.integers(0, 36_500), st.sampled_from(["ms", "s", "m", "h", "d"]))
 def test_a_duration_grows_with_its_number(number: int, unit: str) -> None:
     """So many units are so many times one unit, up to the longest."""
     assert DURATION.validate_python(f"{number}{unit}") == number * DURATION.validate_python(f"1{unit}")
