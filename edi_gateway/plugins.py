@@ -38,6 +38,9 @@ class Memory(Protocol):
     async def known(self, keys: Collection[str]) -> set[str]:
         """Those of ``keys`` whose bytes are committed already."""
 
+    async def forget(self, key: str) -> None:
+        """A copy has been cleared: another file may now come with the same name, size and time."""
+
     async def retain(self, keys: Collection[str]) -> None:
         """Forget every committed key that is not among ``keys``: its file is gone."""
 

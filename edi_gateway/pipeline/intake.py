@@ -30,6 +30,10 @@ class ChannelMemory:
         """Those of ``keys`` whose bytes are committed already."""
         return await asyncio.to_thread(inbox.known, self.db, self.channel, keys)
 
+    async def forget(self, key: str) -> None:
+        """A copy has been cleared: another one may come with the same key."""
+        await asyncio.to_thread(inbox.forget, self.db, self.channel, key)
+
     async def retain(self, keys: Collection[str]) -> None:
         """Forget every committed key that is not among ``keys``."""
         await asyncio.to_thread(inbox.retain, self.db, self.channel, keys)

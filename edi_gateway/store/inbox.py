@@ -78,6 +78,12 @@ def known(db: Database, channel: str, keys: Collection[str]) -> set[str]:
     return {key for key in keys if storable(key) in stored}
 
 
+def forget(db: Database, channel: str, key: str) -> None:
+    """Forget a committed key whose copy has been cleared, so that an equal-looking file is read."""
+    with db.write() as connection:
+        connection.execute(delete(SOURCE_KEY).where(SOURCE_KEY.c.channel == channel, SOURCE_KEY.c.key == storable(key)))
+
+
 def retain(db: Database, channel: str, keys: Collection[str]) -> int:
     """Forget the channel's committed keys that are not among ``keys``, their files are gone; return how many."""
     kept = {storable(key) for key in keys}

@@ -48,6 +48,9 @@ class Recall:
         self.before_reading()
         return self.committed & set(keys)
 
+    async def forget(self, key: str) -> None:
+        self.committed.discard(key)
+
     async def retain(self, keys: Collection[str]) -> None:
         self.committed &= set(keys)
 

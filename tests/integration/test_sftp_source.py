@@ -506,3 +506,15 @@ async def test_a_check_tells_a_server_that_does_not_speak_ssh(own: ServerUnderTe
         steps = [step async for step in channel.check()]
     assert (steps[-1].name, steps[-1].ok) == ("TCP", False)
     assert "220 ftp.example ready" in steps[-1].detail
+
+
+async def test_an_equal_looking_file_after_a_cleared_one_is_read(sftp_server: ServerUnderTest) -> None:
+    """Same name, size and time as the file just cleared, other bytes: it is not cleared unread."""
+    memory, folder = Recall(), sftp_server.root / "out"
+    async with source(sftp_server, after="delete") as mailbox:
+        put(folder, "status.edi", b"first")
+        await poll(mailbox, memory)
+        assert await poll(mailbox, memory) == {"status.edi": b"first"}
+        put(folder, "status.edi", b"other")
+        await poll(mailbox, memory)
+        assert await poll(mailbox, memory) == {"status.edi": b"other"}

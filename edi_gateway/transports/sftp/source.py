@@ -116,7 +116,7 @@ class SftpSource(Endpoint):
         known = await memory.known(keys)
         await memory.retain(keys)
         await self._clear_again(
-            session, [each for key, each in keys.items() if key in known and each.name in same | finished]
+            session, [each for key, each in keys.items() if key in known and each.name in same | finished], memory
         )
         return [each for key, each in keys.items() if key not in known and each.name in finished and self._fits(each)]
 
@@ -140,7 +140,7 @@ class SftpSource(Endpoint):
             if isinstance(content, TransientError):
                 failures.append(content)
             elif content is not None and self._is_whole(each, content, memory):
-                arrivals.append(Arrival(each.shown, content, each.key(self.path), partial(self._clear, each)))
+                arrivals.append(Arrival(each.shown, content, each.key(self.path), partial(self._clear, each, memory)))
         return arrivals
 
     async def _read(self, session: Session, listed: Entry, gate: asyncio.Semaphore) -> bytes | TransientError | None:
@@ -160,7 +160,7 @@ class SftpSource(Endpoint):
             return False
         return True
 
-    async def _clear(self, listed: Entry) -> None:
+    async def _clear(self, listed: Entry, memory: Memory) -> None:
         """Clear the copy of a committed file, but not a newer one of that name. Raises TransientError."""
         if self.after == "leave":
             return
@@ -173,8 +173,10 @@ class SftpSource(Endpoint):
             await move(session, self.path, listed, inside(self.path, self.after.move))
         else:
             await delete(session, inside(self.path, listed.name))
+        memory.looks.pop(listed.name, None)
+        await memory.forget(listed.key(self.path))
 
-    async def _clear_again(self, session: Session, committed: Sequence[Entry]) -> None:
+    async def _clear_again(self, session: Session, committed: Sequence[Entry], memory: Memory) -> None:
         """Clear what an earlier poll could not; it is not read again."""
         gate = asyncio.Semaphore(self.in_flight)
 
@@ -183,7 +185,7 @@ class SftpSource(Endpoint):
                 if session.broken:  # one wait for a server that hangs is enough
                     return
                 try:
-                    await self._clear(each)
+                    await self._clear(each, memory)
                 except TransientError as error:
                     self._warn("document.not_cleared", each, why=str(error))
 
