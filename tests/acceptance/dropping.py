@@ -1,0 +1,25 @@
+"""The carriers' side: files are dropped into their mailboxes as careful carriers do, under a hidden name first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from tests.acceptance.world import CarrierFile
+
+FULL: Final = os.environ.get("EDI_ACCEPTANCE_FULL") == "1"
+"""Whether to run at the size the gateway is accepted at, rather than at one that suits every day."""
+
+
+def drop(root: Path, file: CarrierFile) -> None:
+    """Write the file where the gateway looks for it, whole from its first moment under its name."""
+    folder = root / file.carrier / "out"
+    hidden = folder / f".{file.name}.part"
+    hidden.write_bytes(file.content)
+    hidden.replace(folder / file.name)
+
+
+def all_taken(root: Path) -> bool:
+    """Whether nothing is left in the carriers' mailboxes that the gateway has to take."""
+    return not any(path.is_file() for carrier in ("nordlog", "kurier") for path in (root / carrier / "out").iterdir())
