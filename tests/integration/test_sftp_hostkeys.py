@@ -87,9 +87,15 @@ async def test_a_revoked_key_is_refused(sftp_server: ServerUnderTest, tmp_path: 
 
 
 async def test_a_known_hosts_file_that_is_gone_is_told(own: ServerUnderTest, tmp_path: Path) -> None:
-    """A missing file does not mean that everybody is trusted."""
+    """A missing file does not mean that everybody is trusted, be it missing from the start or later."""
+    file = tmp_path / "gone"
+    with pytest.raises(ValueError, match="there is no file"):
+        SftpSource(**options(own, "out", host_key=(), known_hosts=str(file)))
+    file.touch()
+    source = SftpSource(**options(own, "out", host_key=(), known_hosts=str(file)))
+    file.unlink()
     with pytest.raises(HostKeyError, match=r"known_hosts .*gone cannot be used"):
-        await look(own, host_key=(), known_hosts=str(tmp_path / "gone"))
+        await poll(source, Recall())
 
 
 async def test_a_check_names_the_host_key_as_the_failed_step(own: ServerUnderTest, tmp_path: Path) -> None:
