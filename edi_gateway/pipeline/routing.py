@@ -15,8 +15,9 @@ Subscribers = Mapping[tuple[str, str], Collection[str]]  # (carrier, tracking nu
 def owed(destinations: Sequence[Destination], changes: Sequence[Change], subscribers: Subscribers) -> Iterator[Owed]:
     """What each destination is owed for what has changed.
 
-    A new event is owed where a rule matches it or the customer subscribed to its tracking number. A retracted one is
-    owed as a cancellation whatever the rules say today: the outbox keeps it only where the event had been sent.
+    A new event, or one that has become more complete, is owed where a rule matches it or the customer subscribed to its
+    tracking number; the outbox drops what was told before. A retracted one is owed as a cancellation whatever the rules
+    say today; the outbox keeps it only where the event had been sent.
     """
     for change in changes:
         event = change.event

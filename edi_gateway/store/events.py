@@ -93,7 +93,8 @@ def record(
     changed = [change for epoch in epochs for change in changes(epoch)]
     new = sum(change.kind == "new" for change in changed)
     reported = sum(len(report.events) for report in reports if report.function is not MessageFunction.CANCELLATION)
-    return Recorded(new, max(reported - new, 0), len(changed) - new, changed)
+    retracted = sum(change.kind == "retracted" for change in changed)
+    return Recorded(new, max(reported - new, 0), retracted, changed)
 
 
 def was_told(db: Database, document_id: int) -> bool:

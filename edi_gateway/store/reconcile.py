@@ -22,13 +22,13 @@ class Telling(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An event that counts from now on ("new"), or no longer ("retracted").
+    """An event that counts from now on ("new"), that may fit other rules now ("completed"), or that counts no longer.
 
     For a new event the statuses are the shipment's current ones just before and after it, events of one batch taken
     in the order they happened; for a retracted one those before and after the whole batch's retractions.
     """
 
-    kind: Literal["new", "retracted"]
+    kind: Literal["new", "completed", "retracted"]
     event_id: int
     shipment_id: int
     event: TrackingEvent
@@ -105,6 +105,10 @@ def changes(epoch: Epoch) -> Iterator[Change]:
         before, after = state_of([*kept, *(entry.history for entry in lost)]), state_of(kept)
         for entry in lost:
             yield _change("retracted", entry, epoch.shipment, before, after)
+    for entry in epoch.entries:
+        if entry.stood and not entry.retracted and _says_more(entry):
+            state = state_of(kept)
+            yield _change("completed", entry, epoch.shipment, state, state)
     for move in moves(kept, [entry.history for entry in fresh.values()]):
         yield _change("new", fresh[move.event.fingerprint], epoch.shipment, move.before, move.after)
 
@@ -198,8 +202,22 @@ def _filled(event: TrackingEvent, told: TrackingEvent) -> TrackingEvent:
     return replace(event, **changed) if changed else event
 
 
+def _says_more(entry: Entry) -> bool:
+    """Whether a report has filled in what customers' rules ask for: account, references or country."""
+    if not entry.stored:
+        return False
+    before = entry.stored[0]
+    assert isinstance(before, TrackingEvent)
+    asked = (before.account, before.references, before.location.country)
+    return asked != (entry.event.account, entry.event.references, entry.event.location.country)
+
+
 def _change(
-    kind: Literal["new", "retracted"], entry: Entry, shipment: Shipment, before: ShipmentState, after: ShipmentState
+    kind: Literal["new", "completed", "retracted"],
+    entry: Entry,
+    shipment: Shipment,
+    before: ShipmentState,
+    after: ShipmentState,
 ) -> Change:
     return Change(
         kind=kind,

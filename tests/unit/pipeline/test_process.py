@@ -288,3 +288,17 @@ def test_a_second_reading_corrects_the_first(db: Database, wired: Wired, tmp_pat
     process_pending(db, wired.channels, wired.destinations)
     ((after,),) = [shipment.events for shipment in shipments.history(db, "K1")]
     assert (before.event.text, after.event.text) == ("23", "")
+
+
+@pytest.mark.parametrize("account_first", [True, False])
+def test_an_account_told_later_is_not_too_late(db: Database, tmp_path: Path, *, account_first: bool) -> None:
+    """Which customer an event is for does not depend on the order of the files that tell it; each hears of it once."""
+    every = configured.INITECH.replace("    events: status_changes\n", "")
+    wired = configured.wired(tmp_path / "config", customers__initech=every)
+    bare, full = sts("K1", "21", 0), sts("K1", "21", 0, "RFF+ADE:7712")
+    for ref, told in zip(("I1", "I2"), (full, bare) if account_first else (bare, full), strict=True):
+        take(db, wired, interchange(message(told), ref=ref), ref)
+    assert waiting(db) == {"globex/edi": 1, "initech/edi": 1}
+    sealed(db, wired)
+    take(db, wired, interchange(message(sts("K1", "21", 0, "RFF+ADE:7712", "RFF+CU:PO1")), ref="I3"), "c")
+    assert waiting(db) == {}
