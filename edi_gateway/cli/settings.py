@@ -7,16 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edi_gateway.config.load import Config, Installation, load_config, load_installation
+from edi_gateway.config.load import SHIPPED_MAPPINGS, Config, Installation, load_config, load_installation
 from edi_gateway.errors import ConfigError
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.load import Library
 from edi_gateway.plugins import Format
 from edi_gateway.store.engine import Database
 from edi_gateway.wiring import wire_channel
-
-_PACKAGE = Path(__file__).resolve().parents[1]
-_SHIPPED = (_PACKAGE / "shipped_mappings", _PACKAGE.parent / "mappings")  # in an installed wheel, in a checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class Settings:
         """Where mappings lie: as configured, or the shipped ones when nothing is."""
         if (self.folder / "gateway.yaml").is_file():
             return self.installation().library
-        folders = dict.fromkeys((Path("mappings").resolve(), *_SHIPPED))
+        folders = dict.fromkeys((Path("mappings").resolve(), *SHIPPED_MAPPINGS))
         return Library([folder for folder in folders if folder.is_dir()])
 
     def _require_folder(self) -> None:

@@ -25,7 +25,10 @@ from edi_gateway.pipeline import partners
 from edi_gateway.plugins import Encoder, Format, Plugin, Sink, Source, plugin_classes
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
-_SHIPPED: Final = (_PACKAGE / "shipped_mappings", _PACKAGE.parent / "mappings")  # in an installed wheel, in a checkout
+SHIPPED_MAPPINGS: Final = (
+    _PACKAGE / "shipped_mappings",
+    _PACKAGE.parent / "mappings",
+)  # in an installed wheel, in a checkout
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -163,7 +166,7 @@ def _gateway(folder: Path) -> Gateway:
 def _library(folder: Path, gateway: Gateway) -> Library:
     own = [Path(normpath(folder / path)) for path in gateway.mappings]
     known = {path.resolve() for path in own}
-    return Library([*own, *(shipped for shipped in _SHIPPED if shipped.is_dir() and shipped not in known)])
+    return Library([*own, *(shipped for shipped in SHIPPED_MAPPINGS if shipped.is_dir() and shipped not in known)])
 
 
 def _files(folder: Path, key: str, model: type[_Model], problems: _Problems) -> Iterator[_File[_Model]]:
