@@ -376,3 +376,12 @@ class ControlNumber(Base, table=True):
 
     key: str = Field(primary_key=True)
     next_value: int = Field(sa_type=BIG)
+
+
+class Alarm(Base, table=True):
+    """Something a person has to look at; the row goes when its cause has gone."""
+
+    kind: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)  # a channel, a destination, or "" for the whole gateway
+    text: str = Field(sa_type=Text)
+    raised_at: datetime

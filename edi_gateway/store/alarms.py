@@ -1,0 +1,76 @@
+"""Alarms: what a person has to look at now. One stands until its cause is gone, however often it is noticed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, delete, insert, update
+from sqlmodel import Session, col, select
+
+from edi_gateway.model import utc_now
+from edi_gateway.store.engine import Database, storable
+from edi_gateway.store.tables import METADATA, Alarm
+
+log = structlog.get_logger()
+ALARM: Final = METADATA.tables["alarm"]
+
+
+class AlarmKind(StrEnum):
+    """What is wrong; the subject says with whom."""
+
+    CHANNEL_FAILING = "channel_failing"  # the carrier's server cannot be polled
+    HOST_KEY = "host_key"  # a server shows another key than the pinned one
+    INTAKE_PAUSED = "intake_paused"  # the database takes nothing, so nothing is fetched
+    CONFIGURATION = "configuration"  # what lies in the configuration folder could not be loaded
+    DEAD_LETTER = "dead_letter"  # files a customer will not get by themselves
+    SEALING_REFUSED = "sealing_refused"  # no file can be made for a destination
+    ORDER_BLOCKED = "order_blocked"  # a dead letter holds back the files behind it
+
+
+def raise_alarm(db: Database, kind: AlarmKind, subject: str, text: str) -> bool:
+    """Let the alarm stand, with this text from now on; returns whether it is a new one.
+
+    Cheap when nothing changes: a look, no write.
+    """
+    text = storable(text)
+    standing = _standing(db, kind, subject)
+    if standing and standing.text == text:
+        return False
+    with db.write() as connection:
+        if not _say(connection, kind, subject, text):
+            row = {"kind": kind, "subject": subject, "text": text, "raised_at": utc_now()}
+            connection.execute(insert(ALARM), row)
+    if standing is None:
+        log.error("alarm.raised", kind=kind, subject=subject, why=text)
+    return standing is None
+
+
+def clear_alarm(db: Database, kind: AlarmKind, subject: str) -> bool:
+    """The cause is gone; returns whether the alarm stood. As cheap as `raise_alarm` when it did not."""
+    if _standing(db, kind, subject) is None:
+        return False
+    with db.write() as connection:
+        connection.execute(delete(ALARM).where(*_this(kind, subject)))
+    log.info("alarm.cleared", kind=kind, subject=subject)
+    return True
+
+
+def alarms(db: Database) -> list[Alarm]:
+    """Every alarm that stands, the oldest first."""
+    with db.read() as connection, Session(connection) as session:
+        return list(session.exec(select(Alarm).order_by(col(Alarm.raised_at), col(Alarm.kind), col(Alarm.subject))))
+
+
+def _standing(db: Database, kind: AlarmKind, subject: str) -> Alarm | None:
+    with db.read() as connection, Session(connection) as session:
+        return session.get(Alarm, (kind.value, subject))
+
+
+def _say(connection: Connection, kind: AlarmKind, subject: str, text: str) -> int:
+    return connection.execute(update(ALARM).where(*_this(kind, subject)).values(text=text)).rowcount
+
+
+def _this(kind: AlarmKind, subject: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return ALARM.c.kind == kind, ALARM.c.subject == subject

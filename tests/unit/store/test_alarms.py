@@ -1,0 +1,30 @@
+"""Alarms stand once, say what is wrong now, and go when their cause has gone."""
+
+from edi_gateway.store.alarms import AlarmKind, alarms, clear_alarm, raise_alarm
+from edi_gateway.store.engine import Database
+
+FAILING = AlarmKind.CHANNEL_FAILING
+
+
+def shown(db: Database) -> list[tuple[str, str, str]]:
+    return [(alarm.kind, alarm.subject, alarm.text) for alarm in alarms(db)]
+
+
+def test_an_alarm_noticed_often_stands_once_with_the_latest_word_and_the_first_time(db: Database) -> None:
+    assert raise_alarm(db, FAILING, "nordlog/files", "refused")
+    first = alarms(db)[0].raised_at
+    assert not raise_alarm(db, FAILING, "nordlog/files", "timed out")
+    assert shown(db) == [("channel_failing", "nordlog/files", "timed out")]
+    assert alarms(db)[0].raised_at == first
+
+
+def test_each_cause_and_each_partner_has_its_own_alarm(db: Database) -> None:
+    raise_alarm(db, FAILING, "nordlog/files", "refused")
+    raise_alarm(db, AlarmKind.HOST_KEY, "nordlog/files", "another key")
+    raise_alarm(db, FAILING, "kurier/files", "refused")
+    assert clear_alarm(db, FAILING, "nordlog/files")
+    assert shown(db) == [("host_key", "nordlog/files", "another key"), ("channel_failing", "kurier/files", "refused")]
+
+
+def test_clearing_what_does_not_stand_is_nothing(db: Database) -> None:
+    assert not clear_alarm(db, FAILING, "nordlog/files")
