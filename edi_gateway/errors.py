@@ -27,6 +27,14 @@ class TransientError(GatewayError):
     """The other side or the network failed for now: try again on the schedule."""
 
 
+class StorageError(TransientError):
+    """The database takes nothing for now (full, locked, not reachable): nothing was changed, and intake pauses."""
+
+
+class AttentionError(TransientError):
+    """It is tried again, but only a person can mend it: an alarm is raised at once."""
+
+
 class RefusedError(GatewayError):
     """The other side said no for good, or the document cannot be made: dead letter."""
 

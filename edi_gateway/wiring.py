@@ -16,6 +16,7 @@ from edi_gateway.mapping.harmonize import Partner
 from edi_gateway.mapping.render import Header, Layout
 from edi_gateway.model import Location, OutboundMessage, Status, TrackingEvent
 from edi_gateway.pipeline.partners import Channel, Destination
+from edi_gateway.plugins import Sink, Source
 
 _T = TypeVar("_T")
 
@@ -32,6 +33,34 @@ class Wired:
         sources = (channel.source.close() for channel in self.channels.values())
         sinks = (destination.sink.close() for destination in self.destinations)
         await asyncio.gather(*sources, *sinks, return_exceptions=True)
+
+
+def carry_over(old: Wired, new: Wired) -> tuple[Wired, list[tuple[str, Source | Sink]]]:
+    """The new partners with the sources and sinks of the old ones where their options are the same, and the rest.
+
+    What is left over is to be closed after the work named beside it.
+    """
+    sinks = {each.name: each.sink for each in old.destinations}
+    channels = {
+        name: replace(channel, source=old.channels[name].source)
+        if name in old.channels and _same(old.channels[name].source, channel.source)
+        else channel
+        for name, channel in new.channels.items()
+    }
+    destinations = [
+        replace(each, sink=sinks[each.name]) if each.name in sinks and _same(sinks[each.name], each.sink) else each
+        for each in new.destinations
+    ]
+    held = {id(channel.source) for channel in channels.values()} | {id(each.sink) for each in destinations}
+    before: list[tuple[str, Source | Sink]] = [
+        *((f"poll {name}", channel.source) for name, channel in old.channels.items()),
+        *((f"deliver {each.name}", each.sink) for each in old.destinations),
+    ]
+    return Wired(channels, destinations), [(work, plugin) for work, plugin in before if id(plugin) not in held]
+
+
+def _same(one: Source | Sink, other: Source | Sink) -> bool:
+    return type(one) is type(other) and vars(one) == vars(other)
 
 
 def wire(config: load.Config) -> Wired:

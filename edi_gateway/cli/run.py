@@ -4,26 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, TextIO, cast
 
 import structlog
 import typer
 
 from edi_gateway.cli.settings import Settings
-from edi_gateway.daemon import Daemon
+from edi_gateway.config.load import Config
+from edi_gateway.daemon.service import Daemon, Loaded
+from edi_gateway.errors import ConfigError
+from edi_gateway.pipeline.gate import Gate
+from edi_gateway.store.lock import file_of, only_daemon
 from edi_gateway.wiring import wire
 
 
+log = structlog.get_logger()
+
+
 def run(context: typer.Context) -> None:
-    """Run the daemon until it is told to stop (SIGTERM or Ctrl-C)."""
+    """Run the daemon until it is told to stop (SIGTERM or Ctrl-C); SIGHUP makes it load its configuration anew."""
     settings: Settings = context.obj
     config = settings.config()
-    gateway = config.installation.gateway
-    configure_log(gateway.log.format, gateway.log.level)
-    wired = wire(config)
-    with settings.database() as db:
-        asyncio.run(Daemon(db, wired, gateway.stop_timeout).run())
+    installation = config.installation
+    configure_log(installation.gateway.log.format, installation.gateway.log.level)
+    loaded = _loaded(config)
+    installation.data.mkdir(parents=True, exist_ok=True)
+    url = installation.database.get_secret_value()
+    with only_daemon(url), settings.database() as db:
+        file = file_of(url)
+        gate = Gate(db, file and file.parent, installation.gateway.least_free)
+        asyncio.run(_run(Daemon(db, gate, lambda: _loaded(_unmoved(settings.config(), config))), loaded))
+
+
+async def _run(daemon: Daemon, loaded: Loaded) -> None:
+    if not await daemon.run(loaded):
+        os._exit(0)  # a thread that cannot be cut off must not hold up the end: what it was writing is undone
+
+
+def _loaded(config: Config) -> Loaded:
+    return Loaded(wire(config), config.installation.gateway.stop_timeout)
+
+
+def _unmoved(config: Config, begun_with: Config) -> Config:
+    """The configuration, if a running daemon can change to it; raises ConfigError where that takes a restart."""
+    now, then = config.installation, begun_with.installation
+    if now.database != then.database:
+        raise ConfigError(f"{now.folder / 'gateway.yaml'}: the database is another one now: that takes a restart")
+    for key in ("log", "least_free"):
+        if getattr(now.gateway, key) != getattr(then.gateway, key):
+            log.warning("daemon.restart_needed", changed=key)
+    return config
+
+
+class _Log:
+    """Standard error, but a log that cannot be written (its disk is full, its reader has gone) stops no work."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def configure_log(form: Literal["auto", "json", "console"], level: str) -> None:
@@ -44,7 +89,7 @@ def configure_log(form: Literal["auto", "json", "console"], level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Log())),
         cache_logger_on_first_use=True,
     )
     # Libraries speak only when something is wrong: their chatter names peers and keys at every connect, and every poll

@@ -57,6 +57,11 @@ class Gateway(Section):
     shipment_gap: PositiveDuration = Field(
         timedelta(days=90), description="a tracking number silent for longer than this is a new shipment"
     )
+    least_free: Size = Field(
+        20_000_000,
+        ge=0,
+        description="work pauses while the disk of an embedded database has less room than this; 0: not looked at",
+    )
     log: Log = Field(Log(), description="how the gateway logs")
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from edi_gateway.errors import ConfigError, TransientError
+from edi_gateway.errors import ConfigError, StorageError
 
 T = TypeVar("T")
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -49,7 +49,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction: all of it at the end of the block, or nothing if the block raises.
 
-        Raises TransientError when the database could not take it (locked, full, not reachable). Does not nest.
+        Raises StorageError when the database could not take it (locked, full, not reachable). Does not nest.
         """
         with self._turn, _transient(), self._writer.begin() as connection:
             yield connection
@@ -58,7 +58,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """One consistent look that cannot change anything and on SQLite never waits for a writer.
 
-        Raises TransientError when the database cannot be reached.
+        Raises StorageError when the database cannot be reached.
         """
         with _transient(), self._reader.connect() as connection:
             if connection.dialect.name == "postgresql":
@@ -69,7 +69,7 @@ class Database:
     def migrate(self) -> None:
         """Bring the tables to this version's shape; harmless when they have it, and when two nodes start at once.
 
-        Raises ConfigError when a newer version of the gateway has been here, TransientError as `write` does.
+        Raises ConfigError when a newer version of the gateway has been here, StorageError as `write` does.
         """
         if self._is_current():
             return  # without the writers' lock, which a running daemon may hold for long
@@ -86,7 +86,7 @@ class Database:
         try:
             with self.read() as connection:
                 found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        except (SQLAlchemyError, TransientError):
+        except (SQLAlchemyError, StorageError):
             return False  # no such table yet, or no such file
         return found == head
 
@@ -168,9 +168,9 @@ def _transient() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise TransientError(f"database: {error.orig}; nothing was changed, look at its disk and connection") from error
+        raise StorageError(f"database: {error.orig}; nothing was changed, look at its disk and connection") from error
     except PoolTimeout as error:
-        raise TransientError(f"database: no connection became free; nothing was changed ({error})") from error
+        raise StorageError(f"database: no connection became free; nothing was changed ({error})") from error
 
 
 def _upgrade(connection: Connection) -> None:

@@ -102,6 +102,13 @@ def to_process(db: Database, channels: Collection[str], limit: int = 100) -> lis
         return list(session.exec(waiting.order_by(col(Document.id)).limit(limit)))
 
 
+def channels_waiting(db: Database) -> set[str]:
+    """The channels that have documents waiting to be processed."""
+    with db.read() as connection:
+        waiting = select(DOCUMENT.c.channel).where(DOCUMENT.c.state == DocumentState.RECEIVED).distinct()
+        return set(connection.execute(waiting).scalars())
+
+
 def documents(
     db: Database,
     *,

@@ -156,6 +156,15 @@ class Gateway:
         process.send_signal(signal.SIGTERM)
         return process.wait(30)
 
+    @property
+    def pid(self) -> int:
+        """The running process's id."""
+        return self._running().pid
+
+    def hang_up(self) -> None:
+        """Ask the daemon to load its configuration anew (SIGHUP)."""
+        self._running().send_signal(signal.SIGHUP)
+
     def events(self) -> Iterator[str]:
         """What was logged since the last look, by name."""
         return (record["event"] for record in self._new_records())

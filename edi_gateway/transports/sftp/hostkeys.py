@@ -10,7 +10,7 @@ from typing import Final
 
 import asyncssh
 
-from edi_gateway.errors import TransientError
+from edi_gateway.errors import AttentionError, TransientError
 from edi_gateway.transports.sftp.algorithms import host_key_algorithms
 from edi_gateway.transports.sftp.complaints import complain
 
@@ -19,7 +19,7 @@ _ASKED: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "e
 _PATIENCE: Final = 15.0  # seconds for one host key
 
 
-class HostKeyError(TransientError):
+class HostKeyError(AttentionError):
     """The server's host key is not one we trust. Nothing was sent; somebody has to look before it can go on."""
 
 

@@ -11,6 +11,7 @@ def shown(db: Database) -> list[tuple[str, str, str]]:
 
 
 def test_an_alarm_noticed_often_stands_once_with_the_latest_word_and_the_first_time(db: Database) -> None:
+    """However often a cause is noticed, one alarm stands, as old as the cause."""
     assert raise_alarm(db, FAILING, "nordlog/files", "refused")
     first = alarms(db)[0].raised_at
     assert not raise_alarm(db, FAILING, "nordlog/files", "timed out")
@@ -19,6 +20,7 @@ def test_an_alarm_noticed_often_stands_once_with_the_latest_word_and_the_first_t
 
 
 def test_each_cause_and_each_partner_has_its_own_alarm(db: Database) -> None:
+    """Alarms of other kinds and other partners stay when one is cleared."""
     raise_alarm(db, FAILING, "nordlog/files", "refused")
     raise_alarm(db, AlarmKind.HOST_KEY, "nordlog/files", "another key")
     raise_alarm(db, FAILING, "kurier/files", "refused")
@@ -27,4 +29,5 @@ def test_each_cause_and_each_partner_has_its_own_alarm(db: Database) -> None:
 
 
 def test_clearing_what_does_not_stand_is_nothing(db: Database) -> None:
+    """Success says so each time, and that costs and changes nothing."""
     assert not clear_alarm(db, FAILING, "nordlog/files")

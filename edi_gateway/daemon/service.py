@@ -1,0 +1,199 @@
+"""``edi-gateway run``: the schedule, signals, reload and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from edi_gateway.daemon.systemd import notify, notify_reloading
+from edi_gateway.daemon.turns import Turns
+from edi_gateway.daemon.work import Work
+from edi_gateway.errors import ConfigError
+from edi_gateway.model import utc_now
+from edi_gateway.pipeline.gate import Gate
+from edi_gateway.pipeline.intake import ChannelMemory
+from edi_gateway.plugins import Sink, Source
+from edi_gateway.store.engine import Database
+from edi_gateway.wiring import Wired, carry_over
+
+log = structlog.get_logger()
+_TICK: Final = 1.0  # seconds between two looks for what is due at destinations
+_LEFT_OVER: Final = 5.0  # seconds between two looks for documents a failure, or a person, left to be processed
+_THREADS: Final = 64
+_UNWIND: Final = 2.0  # seconds for what is cut off to let go
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What configuration and mappings say, until the next reload."""
+
+    wired: Wired
+    stop_timeout: timedelta
+
+
+class Daemon:
+    """Polls channels, processes what came, delivers what is owed: every partner on its own.
+
+    A piece of work takes its partner from what is loaded once, when it begins: it never sees half a reload.
+    """
+
+    def __init__(self, db: Database, gate: Gate, load: Callable[[], Loaded]) -> None:
+        self._db = db
+        self._gate = gate
+        self._load = load
+        self._loaded = Loaded(Wired({}, []), timedelta(0))
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._turns = Turns()
+        self._memories: dict[str, ChannelMemory] = {}
+        self._came: set[str] = set()  # channels whose documents nobody has looked for since
+        self._work = Work(db, gate, self._stopping.is_set)
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+
+    async def run(self, loaded: Loaded) -> bool:
+        """Work until SIGTERM or SIGINT; returns whether what was in flight was finished within the stop time-out."""
+        loop = asyncio.get_running_loop()
+        # Threads mostly wait their turn at the database: there must be more of them than busy partners.
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="work"))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._turns.start, "reload", self._reload)
+        await self._gate.look()
+        watching = asyncio.create_task(self._gate.watch())
+        self._use(loaded)
+        self._every(_TICK, "deliver", self._deliver_due)
+        self._every(_LEFT_OVER, "process", self._process_left_over)
+        self._scheduler.start()
+        log.info("daemon.started", channels=len(loaded.wired.channels), destinations=len(loaded.wired.destinations))
+        notify("READY=1")
+        await self._stopping.wait()
+        notify("STOPPING=1")
+        watching.cancel()
+        return await self._stop()
+
+    async def _reload(self) -> None:
+        """Load configuration and mappings anew: all of it, or nothing and say why."""
+        notify_reloading()
+        try:
+            loaded = await asyncio.to_thread(self._load)
+        except ConfigError as error:
+            log.error("daemon.reload_refused", problems=list(error.problems))
+            await self._work.reload_refused(error)
+        except Exception:
+            log.exception("daemon.reload_failed")
+        else:
+            self._use(loaded)
+            log.info(
+                "daemon.reloaded", channels=len(loaded.wired.channels), destinations=len(loaded.wired.destinations)
+            )
+            await self._work.reloaded()
+        finally:
+            notify("READY=1")
+
+    def _use(self, loaded: Loaded) -> None:
+        """Work with this from now on. What has not changed keeps its connection and what it remembers."""
+        wired, left = carry_over(self._loaded.wired, loaded.wired)
+        self._loaded = replace(loaded, wired=wired)
+        for work, plugin in left:
+            self._memories.pop(work, None)
+            self._turns.start(f"close {id(plugin)}", partial(self._close, work, plugin))
+        self._schedule_polls()
+
+    async def _close(self, work: str, plugin: Source | Sink) -> None:
+        """Give back what a source or sink holds, once nobody uses it any more."""
+        await self._turns.after(work)
+        try:
+            await plugin.close()
+        except Exception:
+            log.exception("daemon.not_closed", work=work)
+
+    def _schedule_polls(self) -> None:
+        jobs = {job.id: job for job in self._scheduler.get_jobs() if job.id.startswith("poll ")}
+        for name, channel in self._loaded.wired.channels.items():
+            job = jobs.pop(f"poll {name}", None)
+            if job is None:
+                self._every(channel.every.total_seconds(), f"poll {name}", partial(self._poll_due, name))
+            elif job.trigger.interval != channel.every:
+                job.reschedule("interval", seconds=channel.every.total_seconds())
+        for job in jobs.values():
+            job.remove()
+
+    def _every(self, seconds: float, name: str, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin at once and then again and again; a run that is late is not made up for, and none is left out."""
+        self._scheduler.add_job(
+            begin,
+            "interval",
+            seconds=seconds,
+            next_run_time=datetime.now(UTC),
+            id=name,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+
+    async def _poll_due(self, name: str) -> None:
+        self._begin(f"poll {name}", partial(self._poll, name))
+
+    async def _deliver_due(self) -> None:
+        for destination in self._loaded.wired.destinations:
+            self._begin(f"deliver {destination.name}", partial(self._work.deliver, destination))
+
+    async def _process_left_over(self) -> None:
+        for name in await self._work.left_over():
+            self._begin(f"process {name}", partial(self._process, name))
+
+    def _begin(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._gate.open and not self._stopping.is_set():
+            self._turns.start(name, work)
+
+    async def _poll(self, name: str) -> None:
+        channel = self._loaded.wired.channels.get(name)
+        if channel is None:
+            return  # a reload has taken it away
+        memory = self._memories.setdefault(f"poll {name}", ChannelMemory(self._db, name))
+        await self._work.poll(channel, memory)
+        self._came.add(name)
+        self._begin(f"process {name}", partial(self._process, name))
+
+    async def _process(self, name: str) -> None:
+        """Process a channel's documents until there are none; those a crash left behind are the first."""
+        done = 1
+        while done or name in self._came:
+            self._came.discard(name)
+            channel = self._loaded.wired.channels.get(name)
+            if channel is None or self._stopping.is_set() or not self._gate.open:
+                return
+            done = await self._work.process(channel, self._loaded.wired.destinations)
+
+    def _told_to_stop(self) -> None:
+        if self._stopping.is_set():
+            self._hurry.set()  # told twice: somebody does not want to wait
+        self._stopping.set()
+
+    async def _stop(self) -> bool:
+        started = utc_now()
+        running = self._turns.running
+        log.info("daemon.stopping", in_flight=len(running))
+        self._scheduler.pause()
+        hurry = asyncio.create_task(self._hurry.wait())
+        finishing = asyncio.ensure_future(asyncio.wait(running)) if running else hurry
+        if running:
+            timeout = self._loaded.stop_timeout.total_seconds()
+            await asyncio.wait({finishing, hurry}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        late = {task for task in running if not task.done()}
+        for task in late:
+            task.cancel()
+        self._scheduler.shutdown(wait=False)
+        await asyncio.wait({*late, asyncio.ensure_future(self._loaded.wired.close())}, timeout=_UNWIND)
+        seconds = round((utc_now() - started).total_seconds(), 2)
+        log.info("daemon.stopped", abandoned=sorted(task.get_name() for task in late), seconds=seconds)
+        return not late

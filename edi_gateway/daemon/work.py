@@ -1,0 +1,100 @@
+"""What a daemon does again and again, one partner at a time, and what it means when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from edi_gateway.errors import AttentionError, ConfigError, GatewayError, StorageError
+from edi_gateway.pipeline.deliver import deliver
+from edi_gateway.pipeline.gate import Gate
+from edi_gateway.pipeline.intake import ChannelMemory, poll
+from edi_gateway.pipeline.partners import Channel, Destination
+from edi_gateway.pipeline.process import process_pending
+from edi_gateway.store import inbox
+from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
+from edi_gateway.store.engine import Database
+
+log = structlog.get_logger()
+_ALARMING: Final = 3  # polls that fail in a row; one is an everyday matter
+_RELOAD: Final = "reload"
+
+
+class Work:
+    """Polling, processing and delivering for one partner each. Nothing here raises."""
+
+    def __init__(self, db: Database, gate: Gate, stopping: Callable[[], bool]) -> None:
+        self._db = db
+        self._gate = gate
+        self._stopping = stopping
+        self._failures: dict[str, int] = defaultdict(int)
+
+    async def poll(self, channel: Channel, memory: ChannelMemory) -> None:
+        """Look at a channel once."""
+        with bound_contextvars(channel=channel.name):
+            try:
+                stored = await poll(self._db, channel, memory)
+            except StorageError as error:
+                await self._gate.close(error)
+            except GatewayError as error:
+                log.warning("channel.failed", why=str(error))
+                await self._failed(channel.name, error)
+            except Exception:
+                log.exception("channel.defect")
+            else:
+                log.debug("channel.polled", stored=stored)
+                self._failures[channel.name] = 0
+                await self._tell(clear_alarm, AlarmKind.CHANNEL_FAILING, channel.name)
+
+    async def process(self, channel: Channel, destinations: Sequence[Destination]) -> int:
+        """Process what a channel brought; returns how many documents."""
+        pending = partial(process_pending, self._db, {channel.name: channel}, destinations, self._stopping)
+        try:
+            return await asyncio.to_thread(pending)
+        except StorageError as error:
+            await self._gate.close(error)
+        except Exception:
+            log.exception("processing.failed", channel=channel.name)
+        return 0
+
+    async def left_over(self) -> set[str]:
+        """Channels with documents that wait to be processed."""
+        try:
+            return await asyncio.to_thread(inbox.channels_waiting, self._db)
+        except StorageError as error:
+            await self._gate.close(error)
+            return set()
+
+    async def deliver(self, destination: Destination) -> None:
+        """Seal and send what is due at a destination."""
+        try:
+            await deliver(self._db, destination)
+        except StorageError as error:
+            await self._gate.close(error)
+        except Exception:
+            log.exception("destination.defect", destination=destination.name)
+
+    async def reload_refused(self, error: ConfigError) -> None:
+        """Somebody thinks that what they wrote is in force, and it is not."""
+        await self._tell(raise_alarm, AlarmKind.CONFIGURATION, _RELOAD, str(error))
+
+    async def reloaded(self) -> None:
+        """What lies in the configuration folder is in force."""
+        await self._tell(clear_alarm, AlarmKind.CONFIGURATION, _RELOAD)
+
+    async def _failed(self, channel: str, error: GatewayError) -> None:
+        self._failures[channel] += 1
+        if isinstance(error, AttentionError) or self._failures[channel] >= _ALARMING:
+            await self._tell(raise_alarm, AlarmKind.CHANNEL_FAILING, channel, str(error))
+
+    async def _tell(self, say: Callable[..., bool], *about: str) -> None:
+        try:
+            await asyncio.to_thread(say, self._db, *about)
+        except StorageError as error:
+            await self._gate.close(error)
