@@ -82,7 +82,7 @@ def reopen(db: Database, documents: list[int]) -> None:
         for document_id in documents:
             inbox.reopen(connection, document_id)
     console.print(f"{len(documents)} to be read again by the daemon, within seconds when it runs")
-    console.print("after a change of a mapping, restart the daemon first: it reads with the mappings it started with")
+    console.print("after a change of a mapping, reload the daemon first (SIGHUP): it reads with what it has loaded")
 
 
 def _row(finding: FindingRow) -> dict[str, Any]:

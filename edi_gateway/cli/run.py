@@ -20,7 +20,6 @@ from edi_gateway.pipeline.gate import Gate
 from edi_gateway.store.lock import file_of, only_daemon
 from edi_gateway.wiring import wire
 
-
 log = structlog.get_logger()
 
 
