@@ -1,8 +1,10 @@
 """The daemon as a process: alone on its database, reloaded at a signal, waiting while there is no room."""
 
 import json
+import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -230,3 +232,16 @@ def test_a_partner_that_hangs_does_not_hold_up_the_end(
     faults.clear()
     started(gateway)
     logged(gateway, "document.processed")
+
+
+def test_who_asks_twice_does_not_wait(gateway: Gateway, server: ServerUnderTest, faults: Faults) -> None:
+    """A second SIGTERM, or Ctrl-C, cuts off at once what the first would have waited for."""
+    stall = Stall(operation="read")
+    faults.add(stall)
+    edit(gateway, "gateway", "stop_timeout: 15s", "stop_timeout: 10m")
+    started(gateway)
+    drop(server, "a.edi")
+    assert faults.wait_until_fired(stall, timeout=20)
+    os.kill(gateway.pid, signal.SIGTERM)
+    logged(gateway, "daemon.stopping")
+    assert gateway.stop() == 0
