@@ -91,11 +91,11 @@ def test_a_second_daemon_on_one_database_is_refused(gateway: Gateway) -> None:
 
 def test_two_names_of_one_database_are_one(tmp_path: Path) -> None:
     """A link to the database does not get round the lock."""
-    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "b.db").symlink_to(tmp_path / "a.db")
     with (
         only_daemon(f"sqlite:///{tmp_path}/a.db"),
         pytest.raises(ConfigError, match="works on this database"),
-        only_daemon(f"sqlite:///{tmp_path}/link/a.db"),
+        only_daemon(f"sqlite:///{tmp_path}/b.db"),
     ):
         pass
 
