@@ -1,11 +1,16 @@
 """Clients that the sFTP test server is tried with: asyncssh, paramiko, and OpenSSH's sftp."""
 
+import shutil
+import subprocess
+import tempfile
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncssh
 import paramiko
+import pytest
 
 from sftp_test_server.server import SftpTestServer
 from tests.servers import ServerUnderTest
@@ -63,3 +68,34 @@ def paramiko_client(server: ServerUnderTest) -> paramiko.SFTPClient:
 def is_ours(thread: threading.Thread) -> bool:
     """Tell whether a thread is the server's: its acceptor, a connection's or a channel's."""
     return type(thread).__module__.startswith(("paramiko", "sftp_test_server")) or thread.name == "sftp_test_server"
+
+
+def openssh_sftp(server: ServerUnderTest, *commands: str) -> "subprocess.CompletedProcess[str]":
+    """Run OpenSSH's `sftp -b` with these commands, or skip where it is not installed."""
+    program = shutil.which("sftp")
+    if program is None:
+        pytest.skip("OpenSSH's sftp is not installed")
+    with tempfile.TemporaryDirectory(prefix="edi-known-") as folder:
+        known_hosts = Path(folder) / "known_hosts"
+        known_hosts.write_text(server.known_hosts_line + "\n")
+        options = {
+            "BatchMode": "yes",
+            "UserKnownHostsFile": known_hosts,
+            "GlobalKnownHostsFile": "/dev/null",
+            "StrictHostKeyChecking": "yes",
+            "IdentityFile": server.private_key,
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+        }
+        return subprocess.run(
+            [
+                *(program, "-F", "/dev/null", "-b", "-", "-P", str(server.port)),
+                *(f"-o{name}={value}" for name, value in options.items()),
+                f"{server.username}@{server.host}",
+            ],
+            input="\n".join(commands) + "\n",
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
