@@ -19,6 +19,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import yaml
@@ -133,7 +134,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, argpars
 
 
 _HELP = f"""\
-faults, with the options that are their own (NAME=... has to be given):
+faults, with the options that are their own and their defaults (NAME=... has to be given):
 {describe_kinds()}
 
 options of all faults:
@@ -141,7 +142,7 @@ options of all faults:
   user, path   shell globs over user names and the client's absolute paths; * also crosses /
   times        strike so often, then never again
 
-operations: {", ".join(OPERATIONS)}
+{fill("operations: " + ", ".join(OPERATIONS), 96, subsequent_indent="  ")}
 
 example: python -m sftp_test_server.control /tmp/faults.sock add refuse operation=rename "path=/out/*" times=1
 """

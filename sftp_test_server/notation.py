@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields
+from textwrap import wrap
 from typing import Any, get_type_hints
 
 from sftp_test_server.faults import (
@@ -24,6 +25,7 @@ from sftp_test_server.faults import (
     WrongSize,
 )
 
+_IN = " " * 6
 KINDS: Mapping[str, type[Fault]] = {
     "refuse": Refuse,
     "delay": Delay,
@@ -73,20 +75,19 @@ def describe_fault(fault: Fault) -> dict[str, object]:
 
 def describe_kinds() -> str:
     """Say what every fault does and which options are its own, for a person at a terminal."""
-    return "\n".join(f"  {name:<12} {_summary(kind)}" for name, kind in KINDS.items())
+    return "\n".join(map(_describe_kind, KINDS))
 
 
-def _summary(kind: type[Fault]) -> str:
+def _describe_kind(name: str) -> str:
+    kind = KINDS[name]
     meaning = (kind.__doc__ or "").partition("\n")[0].replace("`", "")
-    common = {field.name for field in fields(Fault)}
-    own = [_option(field) for field in fields(kind) if field.name not in common]
-    return f"{meaning} [{', '.join(own)}]" if own else meaning
+    common = {field.name for field in fields(Fault)} - {"operation"}
+    options = [_option(field) for field in fields(kind) if field.name not in common and field.default != "*"]
+    return "\n".join([f"  {' '.join([name, *options])}", *wrap(meaning, 90, initial_indent=_IN, subsequent_indent=_IN)])
 
 
 def _option(field: "Field[object]") -> str:
-    if field.default is MISSING:
-        return f"{field.name}=..."
-    return f"{field.name}={'null' if field.default is None else field.default}"
+    return f"{field.name}={'...' if field.default is MISSING else str(field.default).lower()}"
 
 
 def _check_values(name: str, kind: type[Fault], values: Mapping[str, object]) -> None:

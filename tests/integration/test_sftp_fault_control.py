@@ -63,6 +63,15 @@ def test_a_fault_reads_back_from_its_json_form(fault: Fault) -> None:
         ({"fault": "drop", "after_bytes": "many"}, "fault drop: after_bytes is 'many', expected int"),
         ({"fault": "delay"}, "fault delay needs seconds"),
         ({"fault": "stall", "times": 0}, "times is 0: write 1 or more"),
+        ({"fault": "disk_full", "operation": "read"}, "unknown operation read: known are write"),
+        ({"fault": "refuse", "answer": "no"}, "unknown answer 'no': known are permission_denied, failure"),
+        ({"fault": "stall", "operation": "kex", "user": "acme"}, "nobody has said their name at kex"),
+        ({"fault": "stall", "operation": "login,open", "path": "/out/*"}, "there is no path at login"),
+        ({"fault": "trickle", "bytes_per_second": 0}, "bytes_per_second is 0: write 1 or more"),
+        ({"fault": "short_read", "at_most": 0}, "at_most is 0: write 1 or more"),
+        ({"fault": "reads_in_flight", "at_most": 0}, "at_most is 0: write 1 or more"),
+        ({"fault": "slow_list", "entries": 0}, "entries is 0: write 1 or more"),
+        ({"fault": "limits", "max_packet": 100}, "max_packet is 100: write 2048 or more"),
     ],
 )
 def test_a_misspelt_fault_is_refused(document: object, complaint: str) -> None:
@@ -95,6 +104,8 @@ async def test_the_command_line_serves_and_its_faults_are_set_from_outside(
             assert [fault["fired"] for fault in send_command(socket, {"list": True})] == [1]
             assert control([str(socket), "add", "disk_full", "after_bytes=5"]) == 0
             assert len(capsys.readouterr().out.splitlines()) == 3
+            assert control([str(socket), "clear", "disk_full"]) == 0
+            assert [fault["fault"] for fault in send_command(socket, {"list": True})] == ["refuse"]
             assert control([str(socket), "clear"]) == 0
             await sftp.remove("/out/a.edi")
         assert control([str(socket), "set", "refuse", "operation=fly"]) == 1
@@ -103,6 +114,33 @@ async def test_the_command_line_serves_and_its_faults_are_set_from_outside(
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 10) == 0
     assert not socket.exists()
+
+
+def test_the_commands_say_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that cannot be meant is refused with what would do; one that nobody hears says how to start one."""
+    socket = tmp_path / "control"
+    assert control([str(socket), "list"]) == 1
+    assert f"no server listens there: start one with --control {socket}" in capsys.readouterr().err
+    assert control([str(socket), "add", "refuse", "rename"]) == 1
+    assert "'rename' is no option: expected NAME=VALUE" in capsys.readouterr().err
+    for arguments, complaint in (
+        (["set"], "set takes a fault: refuse, delay"),
+        (["list", "drop"], "list takes no fault"),
+        (["clear", "drop", "times=1"], "clear takes a fault without options"),
+    ):
+        with pytest.raises(SystemExit):
+            control([str(socket), *arguments])
+        assert complaint in capsys.readouterr().err
+
+
+def test_the_help_tells_of_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line's help names each fault, what it does and its own options."""
+    with pytest.raises(SystemExit):
+        control(["--help"])
+    shown = capsys.readouterr().out
+    assert [name for name in KINDS if f"\n  {name}" not in shown] == []
+    assert "drop operation=read,write after_bytes=0" in shown
+    assert "trickle operation=read,write bytes_per_second=..." in shown
 
 
 @pytest.mark.parametrize(
