@@ -40,10 +40,10 @@ async def client(server: ServerUnderTest) -> AsyncGenerator[Client]:
 
 
 @asynccontextmanager
-async def user(server: SftpTestServer, name: str, password: str = "secret") -> AsyncGenerator[Client]:
-    """Log in by password and open sFTP."""
+async def user(server: SftpTestServer, name: str, password: str = "secret", line: str = "") -> AsyncGenerator[Client]:
+    """Log in by password and open sFTP, at the server's address or that of another known_hosts line."""
     async with (
-        connect(server.host_key_line, name, password=password) as connection,
+        connect(line or server.host_key_line, name, password=password) as connection,
         connection.start_sftp_client() as sftp,
     ):
         yield sftp

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +20,7 @@ from sftp_test_server.control import main as control
 from sftp_test_server.control import send_command
 from sftp_test_server.faults import ANSWERS, Fault
 from sftp_test_server.notation import KINDS, describe_fault, parse_fault
+from tests.guards.project import ROOT
 from tests.sftp_clients import connect
 
 NUMBERS = st.integers(min_value=2048)
@@ -51,6 +54,13 @@ def faults(draw: st.DrawFn) -> Fault:
 def test_a_fault_reads_back_from_its_json_form(fault: Fault) -> None:
     """Writing a fault as JSON and reading it again gives the same fault."""
     assert parse_fault(json.loads(json.dumps(describe_fault(fault)))) == fault
+
+
+def test_the_faults_in_the_documentation_exist() -> None:
+    """Every fault shown as YAML can be read, and every kind has its command line."""
+    text = (ROOT / "docs/sftp_test_server.md").read_text(encoding="utf-8")
+    assert len([parse_fault(yaml.safe_load(shown)) for shown in re.findall(r"\{fault: [^`\n]*\}", text)]) > 10
+    assert set(re.findall(r"`\$CONTROL add (\w+)", text)) == set(KINDS)
 
 
 @pytest.mark.parametrize(
