@@ -32,7 +32,7 @@ carrier: {name}
 timezone: Europe/Berlin
 channels:
   scans:
-    every: 250ms
+    every: 1s
     source: {{{server}, path: "{folder}", after: {after}}}
     format: {{type: edifact}}
     mapping: kurier/iftsta

@@ -96,6 +96,8 @@ def test_openssh_renames_with_the_extension_where_it_is_on_offer(tmp_path: Path)
         assert openssh_sftp(server, "rename /out/a.edi /out/b.edi").returncode == 0
         assert "Failure" in openssh_sftp(server, "rename /out/c.edi /out/b.edi").stderr
         assert (server.root / "out/b.edi").read_text() == "a.edi"
+        with paramiko_client(server) as sftp, pytest.raises(OSError, match="unsupported"):
+            sftp.posix_rename("/out/c.edi", "/out/b.edi")  # asks for it without looking at what is on offer
 
 
 async def test_fsync_is_answered_where_it_is_on_offer(tmp_path: Path) -> None:
