@@ -13,7 +13,8 @@ from pathlib import Path
 import yaml
 
 from sftp_test_server.control import control_socket
-from sftp_test_server.faults import Fault, Faults, parse_fault
+from sftp_test_server.faults import Fault, Faults
+from sftp_test_server.notation import parse_fault
 from sftp_test_server.server import SftpTestServer, load_host_key
 from sftp_test_server.users import User, parse_user
 
@@ -82,6 +83,8 @@ def _announcement(server: SftpTestServer, *, as_json: bool) -> str:
             "port": server.port,
             "fingerprint": server.fingerprint,
             "known_hosts": server.host_key_line,
+            "other_fingerprint": server.other_fingerprint,
+            "other_known_hosts": server.other_host_key_line,
         }
     )
 

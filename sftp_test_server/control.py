@@ -3,7 +3,8 @@
 A client connects to a Unix-domain socket and writes one JSON object a line; each is answered by one JSON line:
 
     {"set": [FAULT, ...]}   these faults and no others     {"clear": true}   no faults
-    {"add": [FAULT, ...]}   these faults as well           {"list": true}    nothing changes
+    {"add": [FAULT, ...]}   these faults as well           {"clear": "drop"} no faults of that kind
+                                                           {"list": true}    nothing changes
 
 The answer is {"faults": [FAULT, ...]}, what is set now, each with the count of its strikes under "fired"; or
 {"error": "..."}. `python -m sftp_test_server.control SOCKET add drop path=/out/* after_bytes=1000` does the same.
@@ -18,11 +19,13 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import yaml
 
-from sftp_test_server.faults import KINDS, Faults, describe_fault, parse_fault
+from sftp_test_server.faults import OPERATIONS, Faults
+from sftp_test_server.notation import KINDS, describe_fault, describe_kinds, find_kind, parse_fault
 
 
 @contextmanager
@@ -77,6 +80,9 @@ def _carry_out(command: object, faults: Faults) -> None:
             faults.add(*map(parse_fault, documents))
         case {"clear": True}:
             faults.clear()
+        case {"clear": str(name)}:
+            kind = find_kind(name)
+            faults.remove(*(fault for fault in faults.fired() if type(fault) is kind))
         case {"list": True}:
             pass
         case _:
@@ -87,18 +93,18 @@ def _carry_out(command: object, faults: Faults) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when the server did as told."""
-    parser = argparse.ArgumentParser(prog="python -m sftp_test_server.control", description="Set faults while it runs.")
-    parser.add_argument("socket", type=Path, help="the path given to --control")
-    parser.add_argument("command", choices=("set", "add", "clear", "list"))
-    parser.add_argument("fault", nargs="?", choices=tuple(KINDS))
-    parser.add_argument(
-        "options", nargs="*", metavar="NAME=VALUE", help="such as operation=rename, path=/out/*, times=1"
-    )
-    options = parser.parse_args(arguments)
-    if (options.fault is None) == (options.command in {"set", "add"}):
-        parser.error("set and add take a fault, clear and list take none")
+    options, parser = _parse(arguments)
+    if options.command == "list" and options.fault:
+        parser.error("list takes no fault")
+    if options.command in {"set", "add"} and not options.fault:
+        parser.error(f"{options.command} takes a fault: {', '.join(KINDS)}")
+    if options.command == "clear" and options.options:
+        parser.error("clear takes a fault without options, or none for all")
     try:
         faults = send_command(options.socket, _command(options))
+    except (FileNotFoundError, ConnectionRefusedError):
+        print(f"{options.socket}: no server listens there: start one with --control {options.socket}", file=sys.stderr)
+        return 1
     except (OSError, ValueError) as error:
         print(f"{options.socket}: {error}", file=sys.stderr)
         return 1
@@ -107,16 +113,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, argparse.ArgumentParser]:
+    parser = argparse.ArgumentParser(
+        prog="python -m sftp_test_server.control",
+        description="Set faults of a server while it runs, and print those that are set then.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("socket", type=Path, help="the path given to --control")
+    parser.add_argument(
+        "command",
+        choices=("set", "add", "clear", "list"),
+        help="set: this fault and no others; add: this one as well; clear: none of that kind, or none at all",
+    )
+    parser.add_argument("fault", nargs="?", choices=tuple(KINDS), metavar="FAULT", help="see below")
+    parser.add_argument(
+        "options", nargs="*", metavar="NAME=VALUE", help="such as operation=rename, path=/out/*, times=1"
+    )
+    return parser.parse_args(arguments), parser
+
+
+_HELP = f"""\
+faults, with the options that are their own and their defaults (NAME=... has to be given):
+{describe_kinds()}
+
+options of all faults:
+  operation    where it strikes, several joined by commas; * for all after the key exchange
+  user, path   shell globs over user names and the client's absolute paths; * also crosses /
+  times        strike so often, then never again
+
+{fill("operations: " + ", ".join(OPERATIONS), 96, subsequent_indent="  ")}
+
+example: python -m sftp_test_server.control /tmp/faults.sock add refuse operation=rename "path=/out/*" times=1
+"""
+
+
 def _command(options: argparse.Namespace) -> dict[str, object]:
-    if options.fault is None:
-        return {options.command: True}
-    pairs = (option.partition("=") for option in options.options)
-    return {options.command: [{"fault": options.fault, **{name: _value(name, text) for name, _, text in pairs}}]}
+    if options.command in {"clear", "list"}:
+        return {options.command: options.fault or True}
+    return {options.command: [{"fault": options.fault, **dict(map(_option, options.options))}]}
+
+
+def _option(text: str) -> tuple[str, object]:
+    """Read NAME=VALUE. Raises ValueError when there is no equals sign."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"{text!r} is no option: expected NAME=VALUE, such as times=1")
+    return name, _value(name, value)
 
 
 def _value(name: str, text: str) -> object:
     """Read a value as YAML does, except for those that are text whatever they look like (`*` is no YAML)."""
-    return text if name in {"operation", "user", "path"} else yaml.safe_load(text)
+    return text if name in {"operation", "user", "path", "answer", "into"} else yaml.safe_load(text)
 
 
 if __name__ == "__main__":

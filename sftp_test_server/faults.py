@@ -1,17 +1,22 @@
 """Fault knobs: what shall go wrong, for whom, where and how often; changed at any time, from any thread."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from threading import Condition
-from typing import Any, TypeVar, get_type_hints
+from typing import ClassVar, TypeVar
 
+PHASES = ("accept", "banner", "kex")  # of a connection, before anybody has said who they are
 OPERATIONS = (
-    *("login", "open", "overwrite", "read", "write", "close"),
-    *("list", "stat", "lstat", "fstat", "setstat", "realpath"),
-    *("remove", "rename", "mkdir", "rmdir"),
+    *PHASES,
+    *("login", "subsystem", "init"),
+    *("open", "overwrite", "read", "write", "fsync", "close"),
+    *("list", "readdir", "stat", "lstat", "fstat", "setstat", "realpath"),
+    *("remove", "rename", "posix_rename", "replace", "mkdir", "rmdir"),
 )
+ANSWERS = ("permission_denied", "failure", "unsupported", "no_such_file")
+_WITHOUT_PATH = frozenset({*PHASES, "login", "subsystem", "init"})
 _HEARTBEAT = 0.05  # seconds between two looks at whether a held-up client is still there
 
 
@@ -19,9 +24,11 @@ _HEARTBEAT = 0.05  # seconds between two looks at whether a held-up client is st
 class Fault:
     """What all faults share: `user` and `path` are shell globs (`*` also crosses `/`), `times` None means always.
 
-    `operation` is one of OPERATIONS, several of them joined by commas, or `*` for all.
-    Raises ValueError for an operation that does not exist and for `times` below 1.
+    `operation` is one of those at which the fault can strike (`can`), several of them joined by commas, or `*` for all
+    except PHASES, which have to be named. Raises ValueError for what could never strike.
     """
+
+    can: ClassVar[tuple[str, ...]] = OPERATIONS
 
     operation: str = "*"
     user: str = "*"
@@ -29,12 +36,16 @@ class Fault:
     times: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what could never fire, so that a slip of the pen does not pass as a server without faults."""
-        unknown = self.operations.difference(OPERATIONS, "*")
+        """Refuse what could never strike, so that a slip of the pen does not pass as a server without faults."""
+        unknown = self.operations.difference(self.can, "*")
         if unknown:
-            raise ValueError(f"unknown operation {', '.join(sorted(unknown))}: known are {', '.join(OPERATIONS)}")
+            raise ValueError(f"unknown operation {', '.join(sorted(unknown))}: known are {', '.join(self.can)}")
         if self.times is not None and self.times < 1:
             raise ValueError(f"times is {self.times}: write 1 or more, or leave it out for always")
+        if self.user != "*" and (early := self.operations & {*PHASES}):
+            raise ValueError(f"user is {self.user!r}, but nobody has said their name at {', '.join(sorted(early))}")
+        if self.path != "*" and (early := self.operations & _WITHOUT_PATH):
+            raise ValueError(f"path is {self.path!r}, but there is no path at {', '.join(sorted(early))}")
 
     @property
     def operations(self) -> frozenset[str]:
@@ -44,7 +55,7 @@ class Fault:
     def concerns(self, user: str, operation: str, paths: tuple[str, ...]) -> bool:
         """Tell whether a request is meant; one with two paths (a rename) by either of them."""
         return (
-            bool(self.operations & {"*", operation})
+            (operation in self.operations or ("*" in self.operations and operation not in PHASES))
             and fnmatchcase(user, self.user)
             and any(fnmatchcase(path, self.path) for path in paths or ("",))
         )
@@ -52,7 +63,19 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Refuse(Fault):
-    """Answer "permission denied", or for the operation `login`, turn the credentials down."""
+    """Answer with an error (`answer`: permission_denied, failure, unsupported or no_such_file), and do nothing.
+
+    At `login` the credentials are turned down, at `subsystem` the channel's request; before that, and at `init`, the
+    connection or channel is closed.
+    """
+
+    answer: str = "permission_denied"
+
+    def __post_init__(self) -> None:
+        """Refuse an answer that does not exist."""
+        super().__post_init__()
+        if self.answer not in ANSWERS:
+            raise ValueError(f"unknown answer {self.answer!r}: known are {', '.join(ANSWERS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,63 +105,169 @@ class Drop(Fault):
 class DiskFull(Fault):
     """Leave room for `after_bytes` in each file; a write beyond stores what fits and fails."""
 
+    can: ClassVar[tuple[str, ...]] = ("write",)
+
     operation: str = "write"
     after_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrongSize(Fault):
-    """Report `size` for a file (None: report none), in listings and stats alike unless `operation` says where."""
+    """Report `size` for a file (null: report none), in listings and stats alike unless `operation` says where."""
+
+    can: ClassVar[tuple[str, ...]] = ("list", "stat", "lstat", "fstat")
 
     operation: str = "list,stat,lstat,fstat"
     size: int | None = 0
 
 
-KINDS: Mapping[str, type[Fault]] = {
-    "refuse": Refuse,
-    "delay": Delay,
-    "stall": Stall,
-    "drop": Drop,
-    "disk_full": DiskFull,
-    "wrong_size": WrongSize,
-}
-F = TypeVar("F", bound=Fault)
+@dataclass(frozen=True, kw_only=True)
+class Trickle(Fault):
+    """Transfer files at `bytes_per_second`: one being written grows so slowly, one being read arrives so slowly."""
+
+    can: ClassVar[tuple[str, ...]] = ("read", "write")
+
+    operation: str = "read,write"
+    bytes_per_second: int
+
+    def __post_init__(self) -> None:
+        """Refuse a speed at which nothing would ever arrive."""
+        super().__post_init__()
+        _at_least(1, bytes_per_second=self.bytes_per_second)
+
+    def pieces(self, data: bytes) -> Iterator[tuple[bytes, float]]:
+        """Cut `data` into pieces, each with the seconds to wait before it is transferred."""
+        size = max(1, int(self.bytes_per_second * _HEARTBEAT))
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
+            yield piece, len(piece) / self.bytes_per_second
 
 
-def parse_fault(document: object) -> Fault:
-    """Read a fault from its JSON or YAML form, `{"fault": "refuse", "operation": "rename"}`.
+@dataclass(frozen=True, kw_only=True)
+class ShortRead(Fault):
+    """Answer a read with `at_most` so many bytes, however many were asked for and are there."""
 
-    Raises ValueError with what is wrong and what was expected.
+    can: ClassVar[tuple[str, ...]] = ("read",)
+
+    operation: str = "read"
+    at_most: int
+
+    def __post_init__(self) -> None:
+        """Refuse an answer without bytes, which would say that the file ends."""
+        super().__post_init__()
+        _at_least(1, at_most=self.at_most)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadsInFlight(Fault):
+    """Stall a client that sends more than `at_most` reads before the first is answered.
+
+    Each read is held back for `watch` seconds to see whether others come: a client that keeps to it is slowed by that.
     """
-    values: dict[str, Any] = dict(document) if isinstance(document, Mapping) else {}
-    if "fault" not in values:
-        raise ValueError(f'a fault is an object such as {{"fault": "refuse", "operation": "rename"}}, not {document!r}')
-    name = values.pop("fault")
-    if name not in KINDS:
-        raise ValueError(f"unknown fault {name!r}: known are {', '.join(KINDS)}")
-    kind = KINDS[name]
-    _check_values(name, kind, values)
-    return kind(**values)
+
+    can: ClassVar[tuple[str, ...]] = ("read",)
+
+    operation: str = "read"
+    at_most: int
+    watch: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse a server that could not be read from."""
+        super().__post_init__()
+        _at_least(1, at_most=self.at_most)
 
 
-def describe_fault(fault: Fault) -> dict[str, object]:
-    """Write a fault in its JSON form, the inverse of `parse_fault`."""
-    name = next(name for name, kind in KINDS.items() if type(fault) is kind)
-    return {"fault": name, **asdict(fault)}
+@dataclass(frozen=True, kw_only=True)
+class SlowList(Fault):
+    """List folders with `entries` per answer, and wait `seconds` before each answer."""
+
+    can: ClassVar[tuple[str, ...]] = ("readdir",)
+
+    operation: str = "readdir"
+    entries: int = 1
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an answer without entries, which would say that the listing ends."""
+        super().__post_init__()
+        _at_least(1, entries=self.entries)
 
 
-def _check_values(name: str, kind: type[Fault], values: Mapping[str, object]) -> None:
-    types = get_type_hints(kind)
-    for key, value in values.items():
-        if key not in types:
-            raise ValueError(f"fault {name} has no {key!r}: known are {', '.join(types)}")
-        expected = int | float if types[key] is float else types[key]
-        fits = isinstance(value, expected)
-        if not fits:
-            raise ValueError(f"fault {name}: {key} is {value!r}, expected {getattr(expected, '__name__', expected)}")
-    missing = [field.name for field in fields(kind) if field.default is MISSING and field.name not in values]
-    if missing:
-        raise ValueError(f"fault {name} needs {', '.join(missing)}")
+@dataclass(frozen=True, kw_only=True)
+class Vanish(Fault):
+    """Take a file that was written away when it is closed or gets its final name, as a partner that collects at once.
+
+    It is deleted, or moved to the folder `into` (a client's path), with a number behind a name that is taken there.
+    """
+
+    can: ClassVar[tuple[str, ...]] = ("close", "rename")
+
+    operation: str = "close,rename"
+    into: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneShot(Fault):
+    """Give each file away once: read to its end it is gone at the close, and a stat of the open file is refused."""
+
+    can: ClassVar[tuple[str, ...]] = ("read",)
+
+    operation: str = "read"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherHostKey(Fault):
+    """Show another host key to whoever connects, the same one each time, until this fault is taken away."""
+
+    can: ClassVar[tuple[str, ...]] = ("kex",)
+
+    operation: str = "kex"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PosixRename(Fault):
+    """Offer posix-rename@openssh.com, which replaces, to clients that open sFTP from now on."""
+
+    can: ClassVar[tuple[str, ...]] = ("init",)
+
+    operation: str = "init"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fsync(Fault):
+    """Offer fsync@openssh.com to clients that open sFTP from now on."""
+
+    can: ClassVar[tuple[str, ...]] = ("init",)
+
+    operation: str = "init"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(Fault):
+    """Cut the connection at a request of more than `max_packet` bytes, from the next opening of sFTP on.
+
+    A read is answered with at most 1,024 bytes less. If `advertise` is true, limits@openssh.com tells clients so.
+    """
+
+    can: ClassVar[tuple[str, ...]] = ("init",)
+
+    operation: str = "init"
+    max_packet: int = 34_000
+    advertise: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse packets without room for data."""
+        super().__post_init__()
+        _at_least(2048, max_packet=self.max_packet)
+
+
+def _at_least(least: int, **values: int) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f"{name} is {value}: write {least} or more")
+
+
+F = TypeVar("F", bound=Fault)
 
 
 class Faults:
@@ -159,6 +288,12 @@ class Faults:
         """Add `faults`; one that is there already is armed again."""
         with self._changed:
             self._fired |= dict.fromkeys(faults, 0)
+            self._changed.notify_all()
+
+    def remove(self, *faults: Fault) -> None:
+        """Take these away and keep the others, with their counts; what hung on them goes on."""
+        with self._changed:
+            self._fired = {fault: fired for fault, fired in self._fired.items() if fault not in faults}
             self._changed.notify_all()
 
     def clear(self) -> None:

@@ -1,6 +1,7 @@
 """The server: a listening socket, and a session for each connection."""
 
 import logging
+import select
 import socket
 import threading
 from collections.abc import Iterable
@@ -11,9 +12,9 @@ from typing import Self
 
 from paramiko import ECDSAKey, PKey, SSHException
 
-from sftp_test_server.faults import Faults
-from sftp_test_server.filesystem import Mailbox
-from sftp_test_server.session import Session
+from sftp_test_server.faults import Faults, OtherHostKey
+from sftp_test_server.session import Session, pass_gate
+from sftp_test_server.subsystem import Subsystem
 from sftp_test_server.users import User
 
 logging.getLogger("sftp_test_server").addHandler(logging.NullHandler())  # whoever wants the log attaches to it
@@ -43,8 +44,9 @@ class SftpTestServer:
         self._root = root
         self._users = {user.name: user for user in users}
         self._host_key = host_key or ECDSAKey.generate()
+        self._other_host_key: PKey = ECDSAKey.generate()
         self._sessions: list[Session] = []
-        self._stopping = False
+        self._stopping = threading.Event()
 
     @property
     def fingerprint(self) -> str:
@@ -54,7 +56,17 @@ class SftpTestServer:
     @property
     def host_key_line(self) -> str:
         """The host key as a line of a known_hosts file."""
-        return f"[{self.host}]:{self.port} {self._host_key.get_name()} {self._host_key.get_base64()}"
+        return self._line(self._host_key)
+
+    @property
+    def other_fingerprint(self) -> str:
+        """The fingerprint of the key shown while the fault `OtherHostKey` is set."""
+        return self._other_host_key.fingerprint
+
+    @property
+    def other_host_key_line(self) -> str:
+        """The key shown while the fault `OtherHostKey` is set, as a line of a known_hosts file."""
+        return self._line(self._other_host_key)
 
     def home(self, username: str) -> Path:
         """Return the local folder that this user sees as `/`. Raises KeyError for an unknown user."""
@@ -64,7 +76,7 @@ class SftpTestServer:
         """Make the mailboxes and listen. Raises OSError when the port is taken."""
         for user in self._users.values():
             user.make_home(self._root)
-        self._stopping = False
+        self._stopping.clear()
         self._listener = socket.create_server((self.host, self.port), backlog=128)
         self.port = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, name="sftp_test_server", daemon=True)
@@ -72,7 +84,7 @@ class SftpTestServer:
 
     def stop(self) -> None:
         """Stop listening, cut every connection and wait for all threads to end."""
-        self._stopping = True
+        self._stopping.set()
         with suppress(OSError):  # wakes the acceptor, which closing its socket would not
             socket.create_connection((self.host, self.port), timeout=1).close()
         self._acceptor.join()
@@ -94,18 +106,34 @@ class SftpTestServer:
 
     def _accept(self) -> None:
         while True:
-            connection, _ = self._listener.accept()
-            if self._stopping:
-                connection.close()
+            select.select([self._listener], [], [])  # until somebody connects
+            welcome = not self._stopping.is_set() and self._admit()
+            if self._stopping.is_set():
                 return
+            connection, _ = self._listener.accept()
+            if not welcome:
+                connection.close()
+                continue
             with suppress(OSError, SSHException):  # the client has gone again
                 self._serve(connection)
+
+    def _admit(self) -> bool:
+        """Tell whether the connection that waits may be served, after whatever faults are set for it."""
+        try:
+            pass_gate(self.faults, lambda: not self._stopping.is_set(), "", "accept")
+        except OSError:
+            return False
+        return True
 
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # answers are small and awaited one by one
         session = Session(connection, self._users, self._root, self.faults)
-        session.start(self._host_key, Mailbox)
+        changed = self.faults.take(OtherHostKey, "", "kex")
+        session.start(self._other_host_key if changed else self._host_key, Subsystem)
         self._sessions = [session, *(known for known in self._sessions if not known.ended())]
+
+    def _line(self, key: PKey) -> str:
+        return f"[{self.host}]:{self.port} {key.get_name()} {key.get_base64()}"
 
 
 def load_host_key(path: Path) -> PKey:

@@ -1,16 +1,17 @@
-"""One client's connection: its login, and the gate that each of its requests passes."""
+"""One client's connection: its phases, its login, and the gate that each of its requests passes."""
 
 import errno
 import logging
 import math
+import select
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from socket import SHUT_RDWR, socket
 from typing import NoReturn
 
-from paramiko import PKey, ServerInterface, SFTPServer, SFTPServerInterface, Transport
+from paramiko import Channel, PKey, ServerInterface, SubsystemHandler, Transport
 from paramiko.common import (
     AUTH_FAILED,
     AUTH_SUCCESSFUL,
@@ -22,7 +23,31 @@ from sftp_test_server.faults import Delay, Drop, Faults, Refuse, Stall
 from sftp_test_server.users import User
 
 _TRANSFERS = frozenset({"read", "write"})  # dropped at a byte, which only the open file can tell
+_ERRORS: Mapping[str, int] = {
+    "permission_denied": errno.EACCES,
+    "failure": errno.EIO,
+    "unsupported": errno.EOPNOTSUPP,
+    "no_such_file": errno.ENOENT,
+}
+_PATIENCE = 86_400  # seconds; paramiko's 15 would end a handshake that a fault holds up
+LARGEST_READ = 256 * 1024  # bytes; a client may ask for 4 GB and must take fewer (section 6.4)
 _log = logging.getLogger(__name__)
+
+
+def pass_gate(faults: Faults, alive: Callable[[], bool], user: str, operation: str, *paths: str) -> None:
+    """Let a request or a connection through, after whatever faults are set for it.
+
+    Raises ConnectionResetError when it shall be cut, another OSError when it is refused.
+    """
+    request = (user, operation, *paths)
+    if delay := faults.take(Delay, *request):
+        faults.hold(delay, delay.seconds, alive)
+    if stall := faults.take(Stall, *request):
+        faults.hold(stall, math.inf, alive)
+    if operation not in _TRANSFERS and faults.take(Drop, *request):
+        raise ConnectionResetError(errno.ECONNRESET, f"a fault is set that cuts the connection at {operation}")
+    if refuse := faults.take(Refuse, *request):
+        raise OSError(_ERRORS[refuse.answer], f"a fault is set that refuses {operation}")
 
 
 class Session(ServerInterface):
@@ -36,16 +61,17 @@ class Session(ServerInterface):
         self.faults = faults
         self.username = ""
         self.workers: list[threading.Thread] = []
+        self.largest_read = LARGEST_READ
         self._connection = connection
         self._users = users
         self._root = root
-        self._transport = Transport(connection)
+        self._transport = _Phases(connection, self)
         self._transport.set_log_channel("sftp_test_server.ssh")
 
-    def start(self, host_key: PKey, files: type[SFTPServerInterface]) -> None:
-        """Begin the handshake in a thread of its own and serve sFTP from `files` after it."""
+    def start(self, host_key: PKey, subsystem: type[SubsystemHandler]) -> None:
+        """Begin the handshake in a thread of its own and serve sFTP by `subsystem` after it."""
         self._transport.add_server_key(host_key)
-        self._transport.set_subsystem_handler("sftp", SFTPServer, files)
+        self._transport.set_subsystem_handler("sftp", subsystem)
         self._transport.start_server(event=threading.Event(), server=self)
 
     def close(self) -> None:
@@ -55,8 +81,8 @@ class Session(ServerInterface):
             thread.join(timeout=5)
 
     def alive(self) -> bool:
-        """Tell whether the connection still stands."""
-        return self._transport.is_active()
+        """Tell whether the connection still stands, even where nobody reads from it just now."""
+        return self._transport.is_active() and not _hung_up(self._connection)
 
     def ended(self) -> bool:
         """Tell whether the connection's thread has run out."""
@@ -70,18 +96,15 @@ class Session(ServerInterface):
     def admit(self, operation: str, *paths: str) -> None:
         """Let a request through, after whatever faults are set for it.
 
-        Raises PermissionError when it is refused, ConnectionResetError when the connection is gone.
+        Raises ConnectionResetError when the connection is gone, another OSError when the request is refused.
         """
         _log.info("%s: %s %s", self.username, operation, " ".join(paths))
-        request = (self.username, operation, *paths)
-        if delay := self.faults.take(Delay, *request):
-            self.faults.hold(delay, delay.seconds, self.alive)
-        if stall := self.faults.take(Stall, *request):
-            self.faults.hold(stall, math.inf, self.alive)
-        if not self.alive() or (operation not in _TRANSFERS and self.faults.take(Drop, *request)):
+        try:
+            pass_gate(self.faults, self.alive, self.username, operation, *paths)
+        except ConnectionResetError:
             self.drop()
-        if self.faults.take(Refuse, *request):
-            raise PermissionError(errno.EACCES, f"a fault is set that refuses {operation}")
+        if not self._transport.is_active():
+            self.drop()
 
     def drop(self) -> NoReturn:
         """Cut the connection in the middle of a request, as a broken line would; what lies unread is not served."""
@@ -106,6 +129,14 @@ class Session(ServerInterface):
         """Open sessions, and nothing that tunnels."""
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
+    def check_channel_subsystem_request(self, channel: Channel, name: str) -> bool:
+        """Start sFTP on a channel."""
+        try:
+            self.admit("subsystem")
+        except OSError:
+            return False
+        return super().check_channel_subsystem_request(channel, name)
+
     def _log_in(self, username: str, *, welcome: bool) -> int:
         self.username = username
         try:
@@ -118,3 +149,37 @@ class Session(ServerInterface):
         with suppress(OSError):  # the other side was quicker
             self._connection.shutdown(SHUT_RDWR)  # wakes the thread that reads from it, which close alone does not
         self._transport.close()
+
+
+class _Phases(Transport):
+    """paramiko's side of the connection, with the gate before the banner and before the key exchange."""
+
+    def __init__(self, connection: socket, session: Session) -> None:
+        super().__init__(connection)
+        self.handshake_timeout = _PATIENCE
+        self._session = session
+
+    def run(self) -> None:
+        """Speak SSH until the connection ends."""
+        try:
+            self._session.admit("banner")
+        except OSError:
+            self.close()
+            return
+        super().run()
+        self.packetizer.complete_handshake()  # or else its timer would outlive a connection that broke off
+
+    def _send_kex_init(self) -> None:
+        """Begin a key exchange; paramiko has no public place before the first one."""
+        if not self.initial_kex_done:
+            self._session.admit("kex")  # an error ends the connection
+        super()._send_kex_init()  # type: ignore[misc] # not in the stubs
+
+
+def _hung_up(connection: socket) -> bool:
+    """Tell whether the other side has gone, although what it sent before may lie unread."""
+    if connection.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(0))

@@ -98,6 +98,11 @@ def openssh_server(root: Path, folders: Iterable[str] = FOLDERS) -> Generator[Se
             _stop(process)
 
 
+def closed_port() -> int:
+    """Return a port at which nobody listens."""
+    return _free_port()
+
+
 @pytest.fixture(params=["own", "openssh"])
 def sftp_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerUnderTest]:
     """Each sFTP server in turn, over an empty mailbox with the folders in, out and out/done."""

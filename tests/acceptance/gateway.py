@@ -121,8 +121,13 @@ def write_configuration(folder: Path, server: ServerUnderTest) -> Path:
 class Gateway:
     """``edi-gateway run`` as a process that may be killed and started again; one log for all its lives."""
 
-    def __init__(self, folder: Path, server: ServerUnderTest) -> None:
-        self.config = write_configuration(folder, server)
+    def __init__(
+        self,
+        folder: Path,
+        server: ServerUnderTest,
+        configure: Callable[[Path, ServerUnderTest], Path] = write_configuration,
+    ) -> None:
+        self.config = configure(folder, server)
         self.log = folder / "gateway.log"
         self.log.touch()
         self._database = f"sqlite:///{folder / 'data' / 'edi-gateway.db'}"
