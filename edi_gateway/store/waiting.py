@@ -75,4 +75,4 @@ def _each(column: Column[Any], condition: TextClause) -> CTE:
 
 def _counted(connection: Connection, column: Column[Any], condition: Any) -> dict[str, int]:
     rows = connection.execute(select(column, func.count()).where(condition).group_by(column))
-    return dict(rows.tuples())
+    return {row[0]: row[1] for row in rows}

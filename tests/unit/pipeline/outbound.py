@@ -9,12 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from edi_gateway.model import OutboundDocument, RawDocument, utc_now
 from edi_gateway.pipeline.partners import Batch, Destination
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.plugins import Step
-from edi_gateway.store import inbox
+from edi_gateway.store import deliveries, inbox
 from edi_gateway.store.engine import Database
+from edi_gateway.store.tables import METADATA, DeliveryState, OutboxState
 from edi_gateway.wiring import Wired
 from tests import configured
 from tests.unit.pipeline.iftsta import interchange, message, sts
@@ -86,3 +89,47 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 -- what is awaited happens in other threads, and in the database
             await asyncio.sleep(0.005)
+
+
+_SECOND = """\
+  plain:
+    sink: {SINK, path: /plain}
+    format: {type: edifact, recipient: "GLOBEX:14", syntax: "UNOA:3"}
+    mapping: standard/tracking_events
+    batch: {every: 0s, at_most: 2}
+    file_name: "plain_{control:06}.edi"
+"""
+
+
+def wire_shared(folder: Path) -> Wired:
+    """globex/edi and globex/plain share one sequence of control numbers; globex/plain cannot write an umlaut."""
+    sink = configured.GLOBEX.partition("sink: {")[2].partition(", path")[0]
+    shared = configured.GLOBEX.replace("at_most: 3", "at_most: 2") + _SECOND.replace("SINK", sink)
+    return configured.wired(folder / "config", customers__globex=shared)
+
+
+def owe_some_unwritable(db: Database, wired: Wired, count: int) -> None:
+    """Report so many parcels, every fifth in a place that globex/plain cannot write."""
+    told = [sts(f"K{n}", "21", 0, *(["LOC+14+:::MÜNCHEN"] if n % 5 == 0 else [])) for n in range(count)]
+    inbox.receive(db, "speedy", [RawDocument("speedy/files", "a", interchange(message(*told)), utc_now())])
+    process_pending(db, wired.channels, wired.destinations)
+
+
+def sealed_numbers(db: Database) -> list[int]:
+    """The control numbers of all deliveries of globex, each of them proved to be the one in the bytes."""
+    numbers = []
+    for delivery in deliveries.deliveries(db, limit=100_000):
+        if delivery.customer == "globex":
+            content = deliveries.document(db, delivery).content.decode("latin-1")
+            assert content.rpartition("UNZ+")[2].split("+")[1] == f"{delivery.control_number}'"
+            numbers.append(delivery.control_number)
+    return sorted(numbers)
+
+
+def told(db: Database) -> list[tuple[str, int]]:
+    """(destination, event) as often as it lies in a delivery that stands."""
+    row, delivery = METADATA.tables["outbox"], METADATA.tables["delivery"]
+    lies = select(row.c.destination, row.c.event_id).join(delivery).where(row.c.state == OutboxState.SEALED)
+    with db.read() as connection:
+        rows = connection.execute(lies.where(delivery.c.state != DeliveryState.SUPERSEDED)).all()
+    return sorted((row.destination, row.event_id) for row in rows)
