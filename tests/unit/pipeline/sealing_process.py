@@ -23,7 +23,7 @@ from edi_gateway.store.engine import Database
 from edi_gateway.wiring import Wired
 from tests.unit.pipeline.outbound import wire_shared
 
-_THREADS = 17
+_THREADS = 25
 
 
 def seal_with_threads(db: Database, wired: Wired) -> None:
