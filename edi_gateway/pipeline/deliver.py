@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from edi_gateway.errors import GatewayError, RefusedError, TransientError
+from edi_gateway.errors import GatewayError, RefusedError, StorageError, TransientError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.partners import Destination
 from edi_gateway.pipeline.seal import is_due, seal_due
@@ -57,7 +57,7 @@ async def deliver(db: Database, destination: Destination, stopping: Callable[[],
     """Seal and send until nothing is due at one destination; returns how many files were delivered.
 
     A file that hangs holds up only what has to come after it. ``stopping``: what is on its way is finished, nothing
-    else is begun.
+    else is begun. Raises StorageError once what is on its way has ended.
     """
     run = _Run(db, destination, stopping)
     with structlog.contextvars.bound_contextvars(destination=destination.name):
@@ -108,12 +108,8 @@ class _Run:
         return asyncio.get_running_loop().time() < self._rests_until
 
     async def _seal(self) -> int:
-        try:
-            limit = self._destination.in_flight
-            return await asyncio.to_thread(seal_due, self._db, self._destination, utc_now(), limit)
-        except TransientError as error:
-            log.warning("destination.not_sealed", why=str(error))  # what is sealed already is still sent
-            return 0
+        limit = self._destination.in_flight
+        return await asyncio.to_thread(seal_due, self._db, self._destination, utc_now(), limit)
 
     async def _take_off(self) -> None:
         while len(self._flying) < self._destination.in_flight and not (self._stopping() or self._resting()):
@@ -131,8 +127,12 @@ class _Run:
             except asyncio.CancelledError:
                 await _give_back(self._db, claim)
                 raise
+            except StorageError as error:
+                # When the lease ends it is tried again; who asks for the next claim hears of it too.
+                log.warning("delivery.not_recorded", file=claim.name, why=str(error))
+                delivered = False
             except Exception:
-                log.exception("delivery.not_recorded", file=claim.name)  # when the lease ends it is tried again
+                log.exception("delivery.not_recorded", file=claim.name)
                 delivered = False
         self.delivered += delivered
         self._failed_in_a_row = 0 if delivered else self._failed_in_a_row + 1
@@ -167,6 +167,8 @@ async def _attempt(db: Database, destination: Destination, claim: Claim) -> bool
     except RefusedError as error:
         await _failed(db, destination, claim, Outcome.REFUSED, str(error), None)
         return False
+    except StorageError:
+        raise  # says nothing about the customer's server
     except Exception as error:
         if not isinstance(error, GatewayError):
             log.exception("delivery.defect")
@@ -211,7 +213,7 @@ async def _keep(db: Database, claim: Claim) -> None:
                     return
         except TimeoutError:
             return
-        except TransientError:
+        except StorageError:
             continue
         ours_until = asked + lease * 0.8
 

@@ -9,7 +9,7 @@ from itertools import groupby
 import structlog
 from sqlalchemy import Connection
 
-from edi_gateway.errors import RefusedError, TransientError
+from edi_gateway.errors import RefusedError, StorageError
 from edi_gateway.mapping.render import Header
 from edi_gateway.model import OutboundDocument, OutboundMessage
 from edi_gateway.pipeline.partners import Batch, Destination
@@ -31,7 +31,7 @@ class _NothingToSealError(Exception):
 def seal_due(db: Database, destination: Destination, now: datetime, at_most: int = _ALL) -> int:
     """Seal as many files as are due at that destination, but not more than that; returns how many.
 
-    Why none could be made is an alarm until one is. Raises TransientError when the database could not take it.
+    Why none could be made is an alarm until one is. Raises StorageError when the database could not take it.
     """
     sealed = 0
     try:
@@ -39,7 +39,7 @@ def seal_due(db: Database, destination: Destination, now: datetime, at_most: int
             sealed += _seal_one(db, destination, now)
     except _NothingToSealError:
         pass
-    except TransientError:
+    except StorageError:
         raise
     except Exception as error:
         why = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
