@@ -112,6 +112,8 @@ def _destination(config: load.Config, each: load.Destination) -> Destination:
         control_numbers=each.control_numbers,
         retry=each.retry,
         replace_unencodable=each.replace_unencodable,
+        in_order=each.in_order,
+        in_flight=each.in_flight,
     )
 
 

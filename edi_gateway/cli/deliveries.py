@@ -9,9 +9,13 @@ import typer
 
 from edi_gateway.cli.output import console, print_json, show, text
 from edi_gateway.cli.settings import Settings
+from edi_gateway.model import utc_now
+from edi_gateway.pipeline.partners import Destination
+from edi_gateway.pipeline.seal import reissue
 from edi_gateway.pipeline.views import utc
 from edi_gateway.store import deliveries as store
-from edi_gateway.store.tables import Delivery, DeliveryState
+from edi_gateway.store.tables import Delivery, DeliveryState, Outcome
+from edi_gateway.wiring import wire
 
 deliveries = typer.Typer(no_args_is_help=True, help="Every outbound file and every attempt to deliver it.")
 
@@ -43,6 +47,7 @@ def show_delivery(
     settings: Settings = context.obj
     with settings.database() as db:
         delivery, attempts = store.delivery(db, number)
+        successor = store.replaced_by(db, number)
         if raw:
             sys.stdout.buffer.write(store.document(db, delivery).content)
             return
@@ -57,21 +62,77 @@ def show_delivery(
         for attempt in attempts
     ]
     if as_json:
-        print_json(_row(delivery) | {"tried": tried})
+        print_json(_row(delivery) | {"replaced_by": successor, "tried": tried})
         return
-    for key, value in _row(delivery).items():
+    for key, value in (_row(delivery) | {"replaced_by": successor}).items():
         console.print(f"[bold]{key:<15}[/] {text(value)}")
     console.print()
     show(tried, as_json=False, empty="Not tried yet.")
 
 
 @deliveries.command("retry")
-def retry_delivery(context: typer.Context, number: int) -> None:
-    """Make a dead or waiting delivery due now: the same bytes under the same name."""
+def retry_delivery(
+    context: typer.Context,
+    number: int | None = typer.Argument(None, help="the delivery; or name a destination"),
+    destination: str = typer.Option("", help="every one of this destination, as customer/destination"),
+    state: DeliveryState = typer.Option(DeliveryState.DEAD, help="with --destination: those in this state"),
+) -> None:
+    """Make dead, skipped or waiting deliveries due now: the same bytes under the same name."""
     settings: Settings = context.obj
+    if (number is None) == (not destination):
+        raise typer.BadParameter("name a delivery, or --destination")
+    if state not in store.RETRIABLE:
+        raise typer.BadParameter(f"--state {state}: there is nothing to retry; expected {', '.join(store.RETRIABLE)}")
     with settings.database() as db:
+        if number is None:
+            count = store.retry_all(db, destination, state)
+            console.print(f"{count} deliveries are due; the running daemon tries them within seconds")
+            return
         store.retry(db, number)
     console.print(f"delivery {number} is due; the running daemon tries it within seconds")
+
+
+@deliveries.command("reissue")
+def reissue_delivery(
+    context: typer.Context,
+    number: int,
+    although_delivered: bool = typer.Option(
+        False, help="even if the customer has it, and so will see its events twice"
+    ),
+) -> None:
+    """Seal the same events in a new file, with a new control number and name; the old file is never sent again."""
+    settings: Settings = context.obj
+    with settings.database() as db:
+        old, attempts = store.delivery(db, number)
+        destination = _destination(settings, old)
+        new, _ = store.delivery(db, reissue(db, destination, number, utc_now(), although_delivered=although_delivered))
+    left_out = old.event_count - new.event_count
+    console.print(
+        f"delivery {new.id} ({new.name}, control number {new.control_number}) replaces delivery {number} and is due;"
+        " the running daemon sends it within seconds"
+    )
+    if left_out:
+        console.print(f"{left_out} events were left out: the customer was told otherwise in a later file")
+    if any(attempt.outcome in {Outcome.STARTED, Outcome.FAILED} for attempt in attempts):
+        console.print("an earlier attempt may have arrived all the same: then the customer sees its events twice")
+
+
+@deliveries.command("skip")
+def skip_delivery(context: typer.Context, number: int) -> None:
+    """Give a file up: the customer does not get it, and it holds back nothing. `retry` takes that back."""
+    settings: Settings = context.obj
+    with settings.database() as db:
+        skipped = store.skip(db, number)
+    console.print(f"delivery {number} is skipped: {skipped.destination} does not get its {skipped.event_count} events")
+
+
+def _destination(settings: Settings, delivery: Delivery) -> Destination:
+    for destination in wire(settings.config()).destinations:
+        if destination.name == delivery.destination:
+            return destination
+    raise LookupError(
+        f"delivery {delivery.id} is of {delivery.destination}, which is not configured: how to write it is not known"
+    )
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:
@@ -86,8 +147,11 @@ def _row(delivery: Delivery) -> dict[str, Any]:
         "event_count": delivery.event_count,
         "state": str(delivery.state),
         "attempts": delivery.attempts,
+        "replaces": delivery.replaces,
         "sealed_at": utc(delivery.sealed_at),
         "delivered_at": utc(delivery.delivered_at),
         "next_attempt_at": utc(delivery.next_attempt_at),
+        "claimed_by": delivery.claimed_by,
+        "claimed_until": utc(delivery.claimed_until),
         "last_error": delivery.last_error,
     }

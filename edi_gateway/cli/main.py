@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import structlog
 import typer
 
 from edi_gateway.cli.check import check
@@ -57,6 +59,11 @@ app.add_typer(mapping, name="mapping")
 
 def main() -> None:
     """Run the command; what a person can mend is said without a traceback. Exit code 2: the call or files are wrong."""
+    # What a command has to say it prints; `run` sets up a log of its own.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
     try:
         app()
     except ConfigError as error:

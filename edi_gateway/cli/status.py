@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
+
 import typer
 
 from edi_gateway.cli.output import console, print_json, text
 from edi_gateway.cli.settings import Settings
+from edi_gateway.config.load import configured_names
+from edi_gateway.errors import ConfigError
+from edi_gateway.pipeline.views import stranded_line, utc
+from edi_gateway.store.alarms import alarms
+from edi_gateway.store.engine import Database
 from edi_gateway.store.shipments import Overview, overview
+from edi_gateway.store.waiting import Stranded, stranded
 
 
 def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")) -> None:
     """How much there is of everything, and what a person should look at."""
     settings: Settings = context.obj
     with settings.database() as db:
-        found = overview(db)
+        found, standing = overview(db), alarms(db)
+        lost = _stranded(db, settings)
     if as_json:
         print_json(
             {
@@ -27,10 +37,29 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
                     {"destination": at, "state": state, "count": count}
                     for (at, state), count in found.deliveries.items()
                 ],
+                "alarms": [
+                    {"kind": one.kind, "subject": one.subject, "since": utc(one.raised_at), "text": one.text}
+                    for one in standing
+                ],
+                "stranded": [asdict(one) for one in lost],
             }
         )
         return
     _say(found)
+    for one in standing:
+        about = f"{one.kind} {one.subject}".strip()
+        console.print(f"[red]alarm[/]       {text(about)} since {utc(one.raised_at)}: {text(one.text)}")
+    for some in lost:
+        console.print(f"[yellow]stranded[/]    {text(stranded_line(some))}")
+
+
+def _stranded(db: Database, settings: Settings) -> list[Stranded]:
+    try:
+        channels, destinations = configured_names(settings.folder)
+    except ConfigError as error:
+        print(f"whether anything waits for partners that are gone is not known: {error}", file=sys.stderr)
+        return []
+    return stranded(db, channels, destinations)
 
 
 def _say(found: Overview) -> None:

@@ -66,7 +66,10 @@ class Destination:
     control_numbers: partners.ControlNumbers
     retry: tuple[timedelta, ...]
     replace_unencodable: bool
+    in_order: bool
+    in_flight: int
     asked_at: str
+    counted_at: str  # the same of its control numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,20 @@ def partner_names(folder: Path, kind: Literal["carrier", "customer"]) -> list[st
     return sorted(str(name) for name in found if name)
 
 
+def configured_names(folder: Path) -> tuple[set[str], set[str]]:
+    """The names of all channels and destinations that are switched on; needs no partner's secrets.
+
+    Raises ConfigError when a file cannot be read at all.
+    """
+    return set(_names(folder, "carrier", "channels")), set(_names(folder, "customer", "destinations"))
+
+
+def _names(folder: Path, kind: str, section: str) -> Iterator[str]:
+    for path in sorted((folder / f"{kind}s").glob("[!.]*.yaml")):
+        located = load(path)
+        yield from (f"{located.get((kind,))}/{name}" for name, _ in _File(located, None).enabled(section))
+
+
 def load_config(folder: Path) -> Config:
     """Read ``gateway.yaml``, ``carriers/*.yaml`` and ``customers/*.yaml`` and build every plugin that is enabled.
 
@@ -118,6 +135,7 @@ def load_config(folder: Path) -> Config:
     destinations = [destination for file in customers for destination in building.destinations(file)]
     problems += _unknown_carriers(carriers, customers)
     problems += _same_names(destinations)
+    problems += _one_sequence(destinations)
     if problems or gateway is None:
         raise ConfigError(*sorted(set(problems), key=_place))
     return Config(load_installation(folder), tuple(channels), tuple(destinations))
@@ -210,6 +228,23 @@ def _same_names(destinations: Sequence[Destination]) -> Iterator[str]:
             )
 
 
+def _one_sequence(destinations: Sequence[Destination]) -> Iterator[str]:
+    """Destinations that draw from one sequence of control numbers, but do not agree where it begins and ends."""
+    first: dict[str, Destination] = {}
+    for each in destinations:
+        one = first.setdefault(each.control_numbers.key, each)
+        if each.control_numbers != one.control_numbers:
+            yield (
+                f"{each.counted_at}control_numbers: {each.name} and {one.name} have the same sender and recipient, so"
+                f" they share one sequence; found {_limits(each)} here and {_limits(one)} there, expected the same"
+            )
+
+
+def _limits(destination: Destination) -> str:
+    numbers = destination.control_numbers
+    return f"{numbers.start} to {numbers.maximum}" + (", roll_over" if numbers.roll_over else ", no roll_over")
+
+
 @dataclass(frozen=True, slots=True)
 class _Building:
     """Makes channels and destinations; when anything of one is wrong it is left out and the mistake noted."""
@@ -264,7 +299,10 @@ class _Building:
                 control_numbers=options.control_numbers.wired(encoder.partnership),
                 retry=options.retry or self.gateway.retry,
                 replace_unencodable=options.unencodable == "replace",
+                in_order=options.order == "strict",
+                in_flight=1 if options.order == "strict" else options.in_flight,
                 asked_at=asked_at,
+                counted_at=f"{file.located.at((*loc, 'control_numbers'))}: ",
             )
 
     def _plugin(self, group: str, located: Located, loc: Loc, defaults: Mapping[str, Any] | None = None) -> Any:

@@ -20,8 +20,8 @@ _MINUTE: Final = timedelta(minutes=1)
 _RETRY: Final = (
     timedelta(0),
     *(timedelta(minutes=minutes) for minutes in (1, 5, 15)),
-    *(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24, 24)),
-)  # more than 79 hours: a weekend and the Monday after it
+    *(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24, 24, 24)),
+)  # 103 hours, and 82 if each pause is cut by a fifth: a weekend and the Monday after it
 
 PositiveDuration = Annotated[Duration, Field(gt=timedelta(0))]
 Retry = Annotated[tuple[Annotated[Duration, Field(ge=timedelta(0))], ...], Field(min_length=1)]
@@ -151,6 +151,10 @@ class DestinationOptions(Section):
     batch: Batch = Field(Batch(), description="when pending events become a file")
     control_numbers: ControlNumbers = Field(ControlNumbers(), description="the sequence of control numbers")
     retry: Retry | None = Field(None, description="pauses after each failed attempt; as gateway.yaml when left out")
+    order: Literal["any", "strict"] = Field(
+        "any", description="strict: no file is sent while an earlier one is neither delivered nor given up by a person"
+    )
+    in_flight: int = Field(4, ge=1, le=64, description="files sent at the same time; with strict order always one")
     unencodable: Literal["refuse", "replace"] = Field(
         "refuse", description="a character the charset lacks: set the event aside, or write the nearest character"
     )

@@ -1,71 +1,239 @@
-"""Sealed documents → their sink: every attempt is a row, the retry schedule is data."""
+"""Sealed documents → their sink: every attempt is a claimed row, the retry schedule is data."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
-from edi_gateway.errors import GatewayError, RefusedError
+from edi_gateway.errors import GatewayError, RefusedError, StorageError, TransientError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.partners import Destination
-from edi_gateway.pipeline.seal import seal_due
-from edi_gateway.store import deliveries
+from edi_gateway.pipeline.seal import is_due, seal_due
+from edi_gateway.store import claims, deliveries, waiting
+from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
+from edi_gateway.store.claims import Claim
 from edi_gateway.store.engine import Database
-from edi_gateway.store.tables import Delivery, Outcome
+from edi_gateway.store.tables import DeliveryState, Outcome
 
 log = structlog.get_logger()
-_JITTER = 0.2
+_OWNER: Final = f"{socket.gethostname()}:{os.getpid()}"
+_JITTER: Final = 0.2
+_LOOK_AGAIN: Final = 1.0  # seconds after which a run that waits for slow files looks for new ones
+_IN_A_ROW: Final = 5  # failures after which it is the server, not the file, and the destination rests
+_REST: Final = 1.0  # seconds; a dead server with a long queue must not keep the database busy
 
 
-async def deliver(db: Database, destination: Destination) -> int:
-    """Seal what is due and send what waits at one destination; returns how many files were delivered."""
+def due(db: Database, destinations: Iterable[Destination], now: datetime) -> set[str]:
+    """The names of those destinations for which `deliver` has something to do. Two queries, however many there are."""
+    known = {destination.name: destination for destination in destinations}
+    most = max((destination.batch.at_most for destination in known.values()), default=1)
+    to_seal = waiting.to_seal(db, most)
+    full = {name for name, owed in to_seal.items() if name in known and is_due(owed, known[name].batch, now)}
+    return full | (waiting.to_send(db, now) & known.keys())
+
+
+def tell_alarms(db: Database, destination: Destination) -> None:
+    """Let the alarms say what is true now of the destination's dead letters, and of what one of them holds back."""
+    deliveries.tell_dead_letters(db, destination.name)
+    dead = claims.blocking(db, destination.name) if destination.in_order else None
+    if dead is None:
+        clear_alarm(db, AlarmKind.ORDER_BLOCKED, destination.name)
+        return
+    text = (
+        f"delivery {dead.delivery_id} ({dead.name}) is a dead letter and holds back the files behind it:"
+        f" edi-gateway deliveries retry, reissue or skip {dead.delivery_id}"
+    )
+    raise_alarm(db, AlarmKind.ORDER_BLOCKED, destination.name, text)
+
+
+async def deliver(db: Database, destination: Destination, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Seal and send until nothing is due at one destination; returns how many files were delivered.
+
+    A file that hangs holds up only what has to come after it. ``stopping``: what is on its way is finished, nothing
+    else is begun. Raises StorageError once what is on its way has ended.
+    """
+    run = _Run(db, destination, stopping)
+    with structlog.contextvars.bound_contextvars(destination=destination.name):
+        try:
+            await run.work()
+        except asyncio.CancelledError:
+            run.abandon()
+            raise
+        finally:
+            await run.landed()
+    return run.delivered
+
+
+class _Run:
+    """One run of one destination: what is on its way, and how it went so far."""
+
+    def __init__(self, db: Database, destination: Destination, stopping: Callable[[], bool]) -> None:
+        self.delivered = 0
+        self._db = db
+        self._destination = destination
+        self._stopping = stopping
+        self._flying: set[asyncio.Task[None]] = set()
+        self._failed_in_a_row = 0
+        self._rests_until = 0.0
+
+    async def work(self) -> None:
+        """Until nothing is due or on its way, the server fails again and again, or somebody wants to stop."""
+        while not self._stopping():
+            sealed = await self._seal()
+            await self._take_off()
+            if self._flying:
+                await asyncio.wait(self._flying, timeout=_LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+            elif self._resting() or not sealed:
+                break
+        await asyncio.to_thread(tell_alarms, self._db, self._destination)
+
+    async def landed(self) -> None:
+        """Wait for what is on its way."""
+        while self._flying:
+            await asyncio.wait(self._flying)
+
+    def abandon(self) -> None:
+        """Cut short what is on its way."""
+        for task in self._flying:
+            task.cancel()
+
+    def _resting(self) -> bool:
+        return asyncio.get_running_loop().time() < self._rests_until
+
+    async def _seal(self) -> int:
+        limit = self._destination.in_flight
+        return await asyncio.to_thread(seal_due, self._db, self._destination, utc_now(), limit)
+
+    async def _take_off(self) -> None:
+        while len(self._flying) < self._destination.in_flight and not (self._stopping() or self._resting()):
+            claim = await _claim(self._db, self._destination)
+            if claim is None:
+                return
+            task = asyncio.create_task(self._fly(claim))
+            self._flying.add(task)
+            task.add_done_callback(self._flying.discard)
+
+    async def _fly(self, claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(delivery=claim.delivery_id):
+            try:
+                delivered = await _attempt(self._db, self._destination, claim)
+            except asyncio.CancelledError:
+                await _give_back(self._db, claim)
+                raise
+            except StorageError as error:
+                # When the lease ends it is tried again; who asks for the next claim hears of it too.
+                log.warning("delivery.not_recorded", file=claim.name, why=str(error))
+                delivered = False
+            except Exception:
+                log.exception("delivery.not_recorded", file=claim.name)
+                delivered = False
+        self.delivered += delivered
+        self._failed_in_a_row = 0 if delivered else self._failed_in_a_row + 1
+        if self._failed_in_a_row >= _IN_A_ROW:
+            self._failed_in_a_row = 0
+            self._rests_until = asyncio.get_running_loop().time() + _REST
+
+
+async def _claim(db: Database, destination: Destination) -> Claim | None:
+    asking = asyncio.ensure_future(
+        asyncio.to_thread(claims.claim, db, destination.name, _OWNER, in_order=destination.in_order, lease=claims.LEASE)
+    )
     try:
-        await asyncio.to_thread(seal_due, db, destination, utc_now())
-    except Exception:
-        # What is sealed already is still sent.
-        log.exception("destination.not_sealed", destination=destination.name)
-    delivered = 0
-    for delivery in await asyncio.to_thread(deliveries.due_deliveries, db, destination.name, utc_now()):
-        with structlog.contextvars.bound_contextvars(delivery=delivery.id, destination=destination.name):
-            delivered += await _attempt(db, destination, delivery)
-    return delivered
+        return await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        claim = await asking  # the thread goes on in any case, and what it claims must not be held by nobody
+        if claim:
+            await _give_back(db, claim)
+        raise
 
 
-async def _attempt(db: Database, destination: Destination, delivery: Delivery) -> bool:
-    """One attempt: its row is committed before the first byte leaves, its outcome after the last."""
-    document = await asyncio.to_thread(deliveries.document, db, delivery)
-    attempt = await asyncio.to_thread(deliveries.start_attempt, db, delivery.id)
+async def _give_back(db: Database, claim: Claim) -> None:
+    why = "abandoned while the gateway stopped; whether it arrived is not known"
+    await asyncio.to_thread(claims.release, db, claim, why)
+    log.warning("delivery.abandoned", file=claim.name, attempt=claim.number)
+
+
+async def _attempt(db: Database, destination: Destination, claim: Claim) -> bool:
+    """Send once and write down how it ended; returns whether it arrived."""
     try:
-        receipt = await destination.sink.send(document, again=attempt.again)
+        receipt = await _send(db, destination, claim)
     except RefusedError as error:
-        await _failed(db, delivery, attempt.number, Outcome.REFUSED, str(error), None)
+        await _failed(db, destination, claim, Outcome.REFUSED, str(error), None)
         return False
+    except StorageError:
+        raise  # says nothing about the customer's server
     except Exception as error:
         if not isinstance(error, GatewayError):
             log.exception("delivery.defect")
-        again_at = next_attempt(destination.retry, attempt.number)
-        await _failed(db, delivery, attempt.number, Outcome.FAILED, str(error), again_at)
+        again_at = next_attempt(destination.retry, claim.failures + 1)
+        await _failed(db, destination, claim, Outcome.FAILED, str(error), again_at)
         return False
-    await asyncio.to_thread(deliveries.finish_attempt, db, delivery.id, attempt.number, Outcome.DELIVERED, receipt)
-    log.info("delivery.delivered", file=delivery.name, receipt=receipt, attempt=attempt.number)
+    state = await asyncio.to_thread(claims.finish_attempt, db, claim, Outcome.DELIVERED, receipt)
+    if state is None:
+        log.warning("delivery.outlived", file=claim.name, receipt=receipt, attempt=claim.number)
+        return True
+    log.info("delivery.delivered", file=claim.name, receipt=receipt, attempt=claim.number)
     return True
 
 
+async def _send(db: Database, destination: Destination, claim: Claim) -> str:
+    """Send as long as the claim is ours; returns what was verified."""
+    document = await asyncio.to_thread(deliveries.document, db, claim)
+    keeping = asyncio.create_task(_keep(db, claim))
+    sending = asyncio.create_task(destination.sink.send(document, again=claim.again))
+    try:
+        await asyncio.wait({sending, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            return sending.result()
+        raise TransientError("given up while sending: its claim ran out, so that another node may be sending it")
+    finally:
+        for task in (sending, keeping):
+            task.cancel()
+        await asyncio.gather(sending, keeping, return_exceptions=True)
+
+
+async def _keep(db: Database, claim: Claim) -> None:
+    """Renew the claim; return when it is lost, or when nobody knows because the database does not answer."""
+    lease = claims.LEASE.total_seconds()
+    loop = asyncio.get_running_loop()
+    ours_until = loop.time() + lease * 0.8
+    while True:
+        try:
+            async with asyncio.timeout_at(ours_until):
+                await asyncio.sleep(lease / 4)
+                asked = loop.time()
+                if not await asyncio.to_thread(claims.renew, db, claim, claims.LEASE):
+                    return
+        except TimeoutError:
+            return
+        except StorageError:
+            continue
+        ours_until = asked + lease * 0.8
+
+
 async def _failed(
-    db: Database, delivery: Delivery, number: int, outcome: Outcome, why: str, again_at: datetime | None
+    db: Database, destination: Destination, claim: Claim, outcome: Outcome, why: str, again_at: datetime | None
 ) -> None:
-    await asyncio.to_thread(deliveries.finish_attempt, db, delivery.id, number, outcome, why, again_at)
-    event = "delivery.dead" if again_at is None else "delivery.retrying"
-    say = log.error if again_at is None else log.warning
-    say(event, file=delivery.name, attempt=number, why=why, next_attempt_at=again_at and again_at.isoformat())
+    state = await asyncio.to_thread(claims.finish_attempt, db, claim, outcome, why, again_at)
+    if state is None:
+        log.warning("delivery.outlived", file=claim.name, why=why, attempt=claim.number)
+    elif state is DeliveryState.DEAD:
+        log.error("delivery.dead", file=claim.name, why=why, attempt=claim.number)
+        await asyncio.to_thread(tell_alarms, db, destination)
+    else:
+        when = again_at and again_at.isoformat()
+        log.warning("delivery.retrying", file=claim.name, why=why, attempt=claim.number, next_attempt_at=when)
 
 
-def next_attempt(schedule: Sequence[timedelta], attempts: int) -> datetime | None:
-    """When to try again after that many attempts, ±20 %, or None when the schedule is used up."""
-    if attempts > len(schedule):
+def next_attempt(schedule: Sequence[timedelta], failures: int) -> datetime | None:
+    """When to try again after that many failures, ±20 %, or None when the schedule is used up."""
+    if failures > len(schedule):
         return None
-    return utc_now() + schedule[attempts - 1] * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+    return utc_now() + schedule[failures - 1] * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311

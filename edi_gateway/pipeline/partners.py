@@ -63,3 +63,5 @@ class Destination:
     control_numbers: ControlNumbers
     retry: Sequence[timedelta]
     replace_unencodable: bool = False
+    in_order: bool = False  # no file is sent while an earlier one is neither delivered nor given up
+    in_flight: int = 1  # files on their way at the same time

@@ -9,15 +9,18 @@ from itertools import groupby
 import structlog
 from sqlalchemy import Connection
 
-from edi_gateway.errors import RefusedError
+from edi_gateway.errors import RefusedError, StorageError
 from edi_gateway.mapping.render import Header
 from edi_gateway.model import OutboundDocument, OutboundMessage
-from edi_gateway.pipeline.partners import Destination
-from edi_gateway.store import outbox
+from edi_gateway.pipeline.partners import Batch, Destination
+from edi_gateway.store import deliveries, outbox
+from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.engine import Database
-from edi_gateway.store.tables import Action
+from edi_gateway.store.outbox import Due
+from edi_gateway.store.tables import Action, DeliveryState
 
 log = structlog.get_logger()
+_ALL = 1_000_000_000
 _FUNCTIONS = {Action.REPORT: "9", Action.CANCEL: "1"}  # BGM 1225
 
 
@@ -25,25 +28,71 @@ class _NothingToSealError(Exception):
     """What was due has been cancelled or taken by another node meanwhile."""
 
 
-def seal_due(db: Database, destination: Destination, now: datetime) -> int:
-    """Seal as many files as are due at that destination; returns how many."""
+def seal_due(db: Database, destination: Destination, now: datetime, at_most: int = _ALL) -> int:
+    """Seal as many files as are due at that destination, but not more than that; returns how many.
+
+    Why none could be made is an alarm until one is. Raises StorageError when the database could not take it.
+    """
     sealed = 0
-    while _is_due(db, destination, now):
-        try:
+    try:
+        while sealed < at_most and _is_due(db, destination, now):
             sealed += _seal_one(db, destination, now)
-        except _NothingToSealError:
-            break
-        except RefusedError as error:
-            log.error("destination.not_sealed", destination=destination.name, why=str(error))
-            break
+    except _NothingToSealError:
+        pass
+    except StorageError:
+        raise
+    except Exception as error:
+        why = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
+        if raise_alarm(db, AlarmKind.SEALING_REFUSED, destination.name, why) and not isinstance(error, RefusedError):
+            log.exception("destination.not_sealed", destination=destination.name)
+        return sealed
+    clear_alarm(db, AlarmKind.SEALING_REFUSED, destination.name)
     return sealed
 
 
-def _is_due(db: Database, destination: Destination, now: datetime) -> bool:
-    due = outbox.due(db, destination.name)
-    if due.count == 0 or due.oldest_created_at is None:
+def is_due(due: Due, batch: Batch, now: datetime) -> bool:
+    """Whether what waits for a destination becomes a file now."""
+    if due.oldest_created_at is None:
         return False
-    return due.count >= destination.batch.at_most or now - due.oldest_created_at >= destination.batch.every
+    return due.count >= batch.at_most or now - due.oldest_created_at >= batch.every
+
+
+def reissue(
+    db: Database, destination: Destination, delivery_id: int, now: datetime, *, although_delivered: bool = False
+) -> int:
+    """Seal the events of a delivery once more, under a new control number and name; returns the new delivery's id.
+
+    The new one says what it replaces, and the old one is never sent again. What the customer was told otherwise in a
+    later file is left out. Raises LookupError when the delivery cannot be replaced, RefusedError when no document can
+    be made; then nothing has changed.
+    """
+    with db.write() as connection:
+        old = deliveries.replaceable(connection, delivery_id, although_delivered=although_delivered)
+        if old.destination != destination.name:
+            raise LookupError(f"delivery {delivery_id} is of {old.destination}, not of {destination.name}")
+        rows = outbox.sealed_events(connection, delivery_id)
+        if not rows:
+            raise LookupError(
+                f"delivery {delivery_id}: all it says was told otherwise in later files, so nothing is left to say;"
+                " skip it"
+            )
+        number = _draw(connection, destination)
+        document = OutboundDocument(destination.file_name(number, now), render(destination, rows, number, now))
+        new_id = outbox.reseal(connection, old, number, document, rows)
+        deliveries.settle(connection, delivery_id, DeliveryState.SUPERSEDED)
+    deliveries.tell_dead_letters(db, destination.name)
+    return new_id
+
+
+def _is_due(db: Database, destination: Destination, now: datetime) -> bool:
+    return is_due(outbox.due(db, destination.name, destination.batch.at_most), destination.batch, now)
+
+
+def _draw(connection: Connection, destination: Destination) -> int:
+    sequence = destination.control_numbers
+    return outbox.next_control_number(
+        connection, sequence.key, sequence.start, sequence.maximum, roll_over=sequence.roll_over
+    )
 
 
 def _seal_one(db: Database, destination: Destination, now: datetime) -> bool:
@@ -52,6 +101,8 @@ def _seal_one(db: Database, destination: Destination, now: datetime) -> bool:
     Raises RefusedError when no control number is left, _NothingToSealError when somebody was quicker.
     """
     with db.write() as connection:
+        # Before looking, so that among several nodes the order of numbers is the order of events.
+        outbox.hold_sequence(connection, destination.control_numbers.key, destination.control_numbers.start)
         rows: Sequence[outbox.Pending] = outbox.pending_events(connection, destination.name, destination.batch.at_most)
         if not rows:
             raise _NothingToSealError
@@ -60,6 +111,8 @@ def _seal_one(db: Database, destination: Destination, now: datetime) -> bool:
                 number, document, rows = _fit(connection, destination, rows, now)
                 sealed = [row.outbox_id for row in rows]
                 outbox.seal(connection, destination.name, destination.customer, number, document, sealed)
+        except outbox.UsedUpError:
+            raise
         except Exception:
             if not _refuse_unwritable(connection, destination, rows, now):
                 raise  # it is not for the sake of any one event
@@ -72,10 +125,7 @@ def _fit(
     connection: Connection, destination: Destination, rows: Sequence[outbox.Pending], now: datetime
 ) -> tuple[int, OutboundDocument, Sequence[outbox.Pending]]:
     """The document of as many of the rows as the byte limit allows, at least one."""
-    sequence = destination.control_numbers
-    number = outbox.next_control_number(
-        connection, sequence.key, sequence.start, sequence.maximum, roll_over=sequence.roll_over
-    )
+    number = _draw(connection, destination)
     content = render(destination, rows, number, now)
     while len(content) > destination.batch.max_bytes and len(rows) > 1:
         rows = rows[: max(1, len(rows) * destination.batch.max_bytes // len(content) - 1)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from edi_gateway.model import Finding, MessageFunction, Position, TrackingEvent
 from edi_gateway.pipeline.reading import Reading
+from edi_gateway.store.waiting import Stranded
 
 Json = dict[str, Any]
 
@@ -91,6 +92,17 @@ def position_view(at: Position) -> Json:
         "start": at.start,
         "end": at.end,
     }
+
+
+def stranded_line(found: Stranded) -> str:
+    """What waits for a partner that is not there, in one sentence."""
+    files = "documents" if found.kind == "channel" else "files"
+    counts = ((found.events, "events"), (found.files, files))
+    waiting = " and ".join(f"{count:,} {what}" for count, what in counts if count)
+    return (
+        f"{waiting} wait for {found.kind} {found.name}, which is not configured: bring it back under this name, or"
+        " switch it on"
+    )
 
 
 def utc(when: datetime | None) -> str | None:

@@ -1,102 +1,108 @@
-"""Sealed documents on their way: every attempt is a row before the first byte leaves."""
+"""Sealed documents: what became of each, and what a person can do about it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, update
+from sqlalchemy import Connection, Row, func, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from edi_gateway.model import OutboundDocument, utc_now
 from edi_gateway.store import content
-from edi_gateway.store.engine import Database, storable
-from edi_gateway.store.tables import METADATA, Attempt, Delivery, DeliveryState, Outcome
+from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
+from edi_gateway.store.claims import Claim, clock
+from edi_gateway.store.engine import Database
+from edi_gateway.store.tables import METADATA, Attempt, Delivery, DeliveryState
 
 DELIVERY: Final = METADATA.tables["delivery"]
-ATTEMPT: Final = METADATA.tables["attempt"]
-_OPEN: Final = (DeliveryState.SEALED, DeliveryState.RETRYING)
+RETRIABLE: Final = (DeliveryState.DEAD, DeliveryState.RETRYING, DeliveryState.SKIPPED)
+_SKIPPABLE: Final = (DeliveryState.SEALED, DeliveryState.RETRYING, DeliveryState.DEAD)
+_ARRIVED: Final = (DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """An attempt that may now send. ``again``: the document may have arrived already."""
-
-    number: int
-    again: bool
-
-
-def due_deliveries(db: Database, destination: str, now: datetime, limit: int = 100) -> list[Delivery]:
-    """Deliveries of that destination whose next attempt is due, in the order they were sealed."""
-    wanted = select(Delivery).where(Delivery.destination == destination, col(Delivery.state).in_(_OPEN))
-    wanted = wanted.where(col(Delivery.next_attempt_at) <= now).order_by(col(Delivery.id)).limit(limit)
-    with db.read() as connection, Session(connection) as session:
-        return list(session.exec(wanted))
-
-
-def document(db: Database, delivery: Delivery) -> OutboundDocument:
-    """The sealed bytes under their name, for one more attempt."""
+def document(db: Database, delivery: Delivery | Claim) -> OutboundDocument:
+    """The sealed bytes under their name. Raises LookupError when there are none."""
     return OutboundDocument(delivery.name, content.load(db, delivery.digest))
 
 
-def start_attempt(db: Database, delivery_id: int) -> Started:
-    """Write down durably that an attempt begins; only then may it send.
-
-    Raises LookupError when there is no such delivery, or it needs no attempt.
-    """
-    with db.write() as connection:
-        delivery = _held(connection, delivery_id)
-        if delivery.state not in _OPEN:
-            raise LookupError(f"delivery {delivery_id} is {delivery.state}: it is not to be sent")
-        earlier = select_columns(ATTEMPT.c.outcome).where(ATTEMPT.c.delivery_id == delivery_id)
-        outcomes = set(connection.execute(earlier).scalars())
-        number = delivery.attempts + 1
-        row = {"delivery_id": delivery_id, "number": number, "started_at": utc_now(), "outcome": Outcome.STARTED}
-        connection.execute(insert(ATTEMPT), row | {"detail": ""})
-        connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(attempts=number))
-    return Started(number, again=not outcomes.isdisjoint({Outcome.STARTED, Outcome.FAILED}))
-
-
-def finish_attempt(
-    db: Database,
-    delivery_id: int,
-    number: int,
-    outcome: Outcome,
-    detail: str = "",
-    next_attempt_at: datetime | None = None,
-) -> DeliveryState:
-    """Write down how an attempt ended, and return what that makes of the delivery.
-
-    A failure without a next attempt, and a refusal, make it a dead letter. ``detail`` is what was verified, or went
-    wrong. Raises LookupError when there is no such delivery.
-    """
-    now, detail = utc_now(), storable(detail)
-    values: dict[str, Any] = {"next_attempt_at": None, "last_error": detail, "state": DeliveryState.DEAD}
-    if outcome is Outcome.DELIVERED:
-        values = {"next_attempt_at": None, "last_error": "", "state": DeliveryState.DELIVERED, "delivered_at": now}
-    elif outcome is Outcome.FAILED and next_attempt_at is not None:
-        values |= {"next_attempt_at": next_attempt_at, "state": DeliveryState.RETRYING}
-    this = (ATTEMPT.c.delivery_id == delivery_id) & (ATTEMPT.c.number == number)
-    with db.write() as connection:
-        _held(connection, delivery_id)
-        connection.execute(update(ATTEMPT).where(this).values(finished_at=now, outcome=outcome, detail=detail))
-        connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(values))
-    return DeliveryState(values["state"])
-
-
 def retry(db: Database, delivery_id: int) -> None:
-    """Make a dead letter, or a delivery that waits for its next attempt, due now.
+    """Make a delivery that is dead, skipped or waits for its next attempt due now, with its whole schedule before it.
 
-    Raises LookupError when there is no such delivery, or it is neither.
+    Raises LookupError when there is no such delivery, or it is none of these.
     """
     with db.write() as connection:
-        delivery = _held(connection, delivery_id)
-        if delivery.state not in (DeliveryState.DEAD, DeliveryState.RETRYING):
-            raise LookupError(f"delivery {delivery_id} is {delivery.state}: there is nothing to retry")
-        now = {"state": DeliveryState.RETRYING, "next_attempt_at": utc_now()}
-        connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(now))
+        delivery = held(connection, delivery_id)
+        if delivery.state not in RETRIABLE:
+            raise LookupError(f"{_told(connection, delivery)}: there is nothing to retry")
+        connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(_due_now()))
+    tell_dead_letters(db, delivery.destination)
+
+
+def retry_all(db: Database, destination: str, state: DeliveryState) -> int:
+    """The same for everything of a destination in that state; returns how many there were."""
+    with db.write() as connection:
+        these = (DELIVERY.c.destination == destination, DELIVERY.c.state == state, DELIVERY.c.state.in_(RETRIABLE))
+        due = connection.execute(update(DELIVERY).where(*these).values(_due_now())).rowcount
+    tell_dead_letters(db, destination)
+    return due
+
+
+def skip(db: Database, delivery_id: int) -> Row[Any]:
+    """Decide that the customer does not get this file: it is not tried again and holds nothing back; returns it.
+
+    Raises LookupError when there is no such delivery, it is settled, or somebody sends it right now.
+    """
+    with db.write() as connection:
+        delivery = held(connection, delivery_id)
+        if delivery.state not in _SKIPPABLE:
+            raise LookupError(f"{_told(connection, delivery)}: there is nothing to skip")
+        _require_idle(connection, delivery)
+        settle(connection, delivery_id, DeliveryState.SKIPPED)
+    tell_dead_letters(db, delivery.destination)
+    return delivery
+
+
+def replaceable(connection: Connection, delivery_id: int, *, although_delivered: bool) -> Row[Any]:
+    """The delivery, held until the commit, if another document may take its place.
+
+    Raises LookupError when there is no such delivery, when it has been replaced, when somebody sends it right now, and,
+    unless ``although_delivered``, when the customer has it.
+    """
+    delivery = held(connection, delivery_id)
+    if delivery.state in _ARRIVED and not although_delivered:
+        raise LookupError(
+            f"{_told(connection, delivery)}: under a new number the customer would see its {delivery.event_count}"
+            " events twice; say --although-delivered if that is what you want"
+        )
+    if delivery.state is DeliveryState.SUPERSEDED:
+        raise LookupError(f"{_told(connection, delivery)}: there is nothing to issue again")
+    _require_idle(connection, delivery)
+    return delivery
+
+
+def settle(connection: Connection, delivery_id: int, state: DeliveryState) -> None:
+    """End a delivery by decision: nothing of it is sent any more."""
+    ended = {"state": state, "next_attempt_at": None, "claimed_by": "", "claimed_until": None}
+    connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(ended))
+
+
+def tell_dead_letters(db: Database, destination: str) -> None:
+    """Let the alarms of a destination say what is true of its dead letters now."""
+    dead = (DELIVERY.c.destination == destination, DELIVERY.c.state == DeliveryState.DEAD)
+    with db.read() as connection:
+        count = connection.execute(select_columns(func.count()).where(*dead)).scalar_one()
+        newest = select_columns(DELIVERY).where(*dead).order_by(DELIVERY.c.id.desc()).limit(1)
+        last = connection.execute(newest).one_or_none()
+    if last is None:
+        clear_alarm(db, AlarmKind.DEAD_LETTER, destination)
+        clear_alarm(db, AlarmKind.ORDER_BLOCKED, destination)
+        return
+    text = (
+        f"{count} dead letters, the latest is delivery {last.id} ({last.name}): {last.last_error}; see them with"
+        f" edi-gateway deliveries list --state dead --destination {destination}, then retry, reissue or skip them"
+    )
+    raise_alarm(db, AlarmKind.DEAD_LETTER, destination, text)
 
 
 def deliveries(
@@ -121,10 +127,37 @@ def delivery(db: Database, delivery_id: int) -> tuple[Delivery, list[Attempt]]:
     return found, attempts
 
 
-def _held(connection: Connection, delivery_id: int) -> Row[Any]:
-    """The delivery's row, on PostgreSQL locked until the commit."""
+def replaced_by(db: Database, delivery_id: int) -> int | None:
+    """The delivery that took the place of this one."""
+    with db.read() as connection:
+        return _successor(connection, delivery_id)
+
+
+def held(connection: Connection, delivery_id: int) -> Row[Any]:
+    """The delivery's row, on PostgreSQL locked until the commit. Raises LookupError when there is none."""
     this = select_columns(DELIVERY).where(DELIVERY.c.id == delivery_id).with_for_update()
     found = connection.execute(this).one_or_none()
     if found is None:
         raise LookupError(f"no delivery {delivery_id}")
     return found
+
+
+def _due_now() -> dict[str, Any]:
+    return {"state": DeliveryState.RETRYING, "next_attempt_at": utc_now(), "failures": 0}
+
+
+def _require_idle(connection: Connection, delivery: Row[Any]) -> None:
+    if delivery.claimed_until is not None and delivery.claimed_until > clock(connection):
+        raise LookupError(
+            f"delivery {delivery.id} is being sent by {delivery.claimed_by}: wait until attempt {delivery.attempts}"
+            " has ended, at the latest half a minute after that process has died"
+        )
+
+
+def _told(connection: Connection, delivery: Row[Any]) -> str:
+    successor = _successor(connection, delivery.id) if delivery.state is DeliveryState.SUPERSEDED else None
+    return f"delivery {delivery.id} is {delivery.state}" + (f" by delivery {successor}" if successor else "")
+
+
+def _successor(connection: Connection, delivery_id: int) -> int | None:
+    return connection.execute(select_columns(DELIVERY.c.id).where(DELIVERY.c.replaces == delivery_id)).scalar()

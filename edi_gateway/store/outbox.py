@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     bindparam,
     delete,
     func,
@@ -38,7 +39,12 @@ _SHOWN: Final = (
     SHIPMENT.c.direction.label("current_direction"),
     SHIPMENT.c.status_at,
 )
+_ALL: Final = 1_000_000_000
 _OPPOSITE: Final = {Action.REPORT: Action.CANCEL, Action.CANCEL: Action.REPORT}
+
+
+class UsedUpError(RefusedError):
+    """No control number is left, whatever the document says."""
 
 
 class Owed(NamedTuple):
@@ -125,12 +131,13 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
         connection.execute(insert_new(connection, OUTBOX), owed)
 
 
-def due(db: Database, destination: str) -> Due:
-    """How much waits to be sealed for that destination, and since when."""
-    waiting = select(func.count(), func.min(OUTBOX.c.created_at)).where(*_waiting(destination))
+def due(db: Database, destination: str, most: int = _ALL) -> Due:
+    """How much waits to be sealed for that destination, and since when; more than ``most`` is not counted."""
+    waiting = select(OUTBOX.c.created_at).where(*_waiting(destination)).order_by(OUTBOX.c.id)
+    some = waiting.order_by(None).limit(most).subquery()
     with db.read() as connection:
-        count, oldest = connection.execute(waiting).one()
-    return Due(count, oldest)
+        count = connection.execute(select(func.count()).select_from(some)).scalar_one()
+        return Due(count, connection.execute(waiting.limit(1)).scalar())
 
 
 def pending_events(connection: Connection, destination: str, limit: int) -> list[Pending]:
@@ -139,15 +146,13 @@ def pending_events(connection: Connection, destination: str, limit: int) -> list
     On PostgreSQL the rows are held until the commit; what another node holds is passed over.
     """
     longest = (
-        select(OUTBOX.c.id.label("outbox_id"), OUTBOX.c.action, EVENT, *_SHOWN)
-        .select_from(OUTBOX.join(EVENT).join(SHIPMENT, EVENT.c.shipment_id == SHIPMENT.c.id))
+        _with_shipments()
         .where(*_waiting(destination))
         .order_by(OUTBOX.c.id)
         .limit(limit)
         .with_for_update(of=OUTBOX, skip_locked=True)
     )
-    rows = connection.execute(longest).all()
-    return [_pending(row) for row in sorted(rows, key=lambda row: (row.shipment_id, row.occurred_at, row.outbox_id))]
+    return _ordered(connection.execute(longest).all())
 
 
 def seal(
@@ -163,28 +168,34 @@ def seal(
     Draw the control number in the same transaction, so that neither a number nor an event gets lost or used twice.
     Raises ValueError when one of the rows is not waiting (any more).
     """
-    now = utc_now()
-    digest = hashlib.sha256(document.content).hexdigest()
-    content.store(connection, {digest: document.content})
-    [delivery_id] = reserve_ids(connection, DELIVERY, 1)
-    row = {
-        "id": delivery_id,
-        "destination": destination,
-        "customer": customer,
-        "control_number": control_number,
-        "name": document.name,
-        "digest": digest,
-        "size": len(document.content),
-        "event_count": len(outbox_ids),
-        "state": DeliveryState.SEALED,
-        "attempts": 0,
-        "next_attempt_at": now,
-        "sealed_at": now,
-        "last_error": "",
-    }
-    connection.execute(insert(DELIVERY), row)
+    delivery_id = _enter(connection, destination, customer, control_number, document, len(outbox_ids), None)
     _close(connection, outbox_ids, {"state": OutboxState.SEALED, "delivery_id": delivery_id})
     return delivery_id
+
+
+def reseal(
+    connection: Connection, replaced: Row[Any], control_number: int, document: OutboundDocument, rows: Sequence[Pending]
+) -> int:
+    """The same for events that lie in a delivery already, which this document replaces; return the new one's id."""
+    at = (replaced.destination, replaced.customer)
+    delivery_id = _enter(connection, *at, control_number, document, len(rows), replaced.id)
+    for some in chunks(row.outbox_id for row in rows):
+        these = OUTBOX.c.id.in_(some)
+        connection.execute(update(OUTBOX).where(these).values(delivery_id=delivery_id))
+    return delivery_id
+
+
+def sealed_events(connection: Connection, delivery_id: int) -> list[Pending]:
+    """What a delivery tells, as `pending_events` gives it, without what its destination was told otherwise since."""
+    later = OUTBOX.alias("later")
+    otherwise = select(later.c.id).where(
+        later.c.event_id == OUTBOX.c.event_id,
+        later.c.destination == OUTBOX.c.destination,
+        later.c.state == OutboxState.SEALED,
+        later.c.id > OUTBOX.c.id,
+    )
+    told = _with_shipments().where(OUTBOX.c.delivery_id == delivery_id, ~otherwise.exists())
+    return _ordered(connection.execute(told).all())
 
 
 def refuse(connection: Connection, outbox_ids: Collection[int], error: str) -> None:
@@ -221,19 +232,60 @@ def reopen(db: Database, outbox_ids: Collection[int]) -> int:
 def next_control_number(connection: Connection, key: str, start: int, maximum: int, *, roll_over: bool) -> int:
     """Draw the next number of a sequence from ``start`` to ``maximum``: none twice, and none left out.
 
-    A transaction that is rolled back gives its number back. Raises RefusedError when the sequence is used up and may
-    not begin again.
+    A transaction that is rolled back gives its number back. A ``start`` that is raised later is jumped to, one that is
+    lowered changes nothing before the next roll-over. Raises UsedUpError when the sequence may not begin again.
     """
-    connection.execute(insert_new(connection, CONTROL_NUMBER), {"key": key, "next_value": start})
-    this = CONTROL_NUMBER.c.key == key
-    number: int = connection.execute(select(CONTROL_NUMBER.c.next_value).where(this).with_for_update()).scalar_one()
+    number = max(hold_sequence(connection, key, start), start)
     if number > maximum and not roll_over:
-        raise RefusedError(
+        raise UsedUpError(
             f"control numbers of {key} are used up: {maximum} was the last; allow roll-over or widen them"
         )
     number = start if number > maximum else number
-    connection.execute(update(CONTROL_NUMBER).where(this).values(next_value=number + 1))
+    connection.execute(update(CONTROL_NUMBER).where(CONTROL_NUMBER.c.key == key).values(next_value=number + 1))
     return number
+
+
+def hold_sequence(connection: Connection, key: str, start: int) -> int:
+    """Wait until nobody else draws from the sequence, and keep it until the commit; return its next number."""
+    connection.execute(insert_new(connection, CONTROL_NUMBER), {"key": key, "next_value": start})
+    this = select(CONTROL_NUMBER.c.next_value).where(CONTROL_NUMBER.c.key == key).with_for_update()
+    number: int = connection.execute(this).scalar_one()
+    return number
+
+
+def _enter(
+    connection: Connection,
+    destination: str,
+    customer: str,
+    control_number: int,
+    document: OutboundDocument,
+    event_count: int,
+    replaces: int | None,
+) -> int:
+    now = utc_now()
+    digest = hashlib.sha256(document.content).hexdigest()
+    content.store(connection, {digest: document.content})
+    [delivery_id] = reserve_ids(connection, DELIVERY, 1)
+    row = {
+        "id": delivery_id,
+        "destination": destination,
+        "customer": customer,
+        "control_number": control_number,
+        "name": document.name,
+        "digest": digest,
+        "size": len(document.content),
+        "event_count": event_count,
+        "state": DeliveryState.SEALED,
+        "attempts": 0,
+        "failures": 0,
+        "next_attempt_at": now,
+        "claimed_by": "",
+        "replaces": replaces,
+        "sealed_at": now,
+        "last_error": "",
+    }
+    connection.execute(insert(DELIVERY), row)
+    return delivery_id
 
 
 def _last_told(connection: Connection, event_ids: Collection[int]) -> dict[tuple[str, int], Action]:
@@ -261,6 +313,16 @@ def _close(connection: Connection, outbox_ids: Collection[int], values: Mapping[
         closed += connection.execute(update(OUTBOX).where(these).values(dict(values))).rowcount
     if closed != len(outbox_ids):
         raise ValueError(f"{len(outbox_ids) - closed} of {len(outbox_ids)} outbox rows do not wait any more")
+
+
+def _with_shipments() -> Select[Any]:
+    return select(OUTBOX.c.id.label("outbox_id"), OUTBOX.c.action, EVENT, *_SHOWN).select_from(
+        OUTBOX.join(EVENT).join(SHIPMENT, EVENT.c.shipment_id == SHIPMENT.c.id)
+    )
+
+
+def _ordered(rows: Sequence[Row[Any]]) -> list[Pending]:
+    return [_pending(row) for row in sorted(rows, key=lambda row: (row.shipment_id, row.occurred_at, row.outbox_id))]
 
 
 def _pending(row: Row[Any]) -> Pending:

@@ -24,6 +24,8 @@ METADATA: Final = MetaData(
     }
 )
 BIG: Final[Any] = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER keys only
+OPEN_DELIVERY: Final = "state IN ('sealed', 'retrying')"  # as the partial indexes say it, and queries that use them
+PENDING: Final = "state = 'pending'"
 STRUCTURE: Final[Any] = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
@@ -78,6 +80,8 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     ACKNOWLEDGED = "acknowledged"
     DEAD = "dead"
+    SKIPPED = "skipped"  # a person decided that the customer does not get it
+    SUPERSEDED = "superseded"  # its events went into another document, which replaces it
 
 
 class Outcome(StrEnum):
@@ -98,6 +102,10 @@ def _word(kind: type[StrEnum], name: str) -> Any:
         length=20,
         values_callable=lambda words: [word.value for word in words],
     )
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sql(condition), "postgresql_where": sql(condition)}
 
 
 def _key() -> Any:
@@ -161,9 +169,7 @@ class FindingRow(Base, table=True):
     """Something a reader noticed in a document, with its place and what to do about it."""
 
     __tablename__ = "finding"
-    __table_args__ = (
-        Index("ix_finding_open", "id", sqlite_where=sql("state = 'open'"), postgresql_where=sql("state = 'open'")),
-    )
+    __table_args__ = (Index("ix_finding_open", "id", **_where("state = 'open'")),)
 
     id: int = _key()
     document_id: int = _to("document.id", index=True)
@@ -208,15 +214,7 @@ class Shipment(Base, table=True):
 class Event(Base, table=True):
     """One fact about one shipment, however often it was reported. Retracted ones are kept and count for nothing."""
 
-    __table_args__ = (
-        Index(
-            "ix_event_unmapped",
-            "carrier",
-            "raw_code",
-            sqlite_where=sql("NOT mapped"),
-            postgresql_where=sql("NOT mapped"),
-        ),
-    )
+    __table_args__ = (Index("ix_event_unmapped", "carrier", "raw_code", **_where("NOT mapped")),)
 
     id: int = _key()
     shipment_id: int = _to("shipment.id", index=True)
@@ -253,14 +251,7 @@ class ProvenanceRow(Base, table=True):
     """Where and when an event was told once: its provenance, and what of the telling decides what stands."""
 
     __tablename__ = "provenance"
-    __table_args__ = (
-        Index(
-            "ix_provenance_document_number",
-            "document_number",
-            sqlite_where=sql("document_number <> ''"),
-            postgresql_where=sql("document_number <> ''"),
-        ),
-    )
+    __table_args__ = (Index("ix_provenance_document_number", "document_number", **_where("document_number <> ''")),)
 
     id: int = _key()
     event_id: int = _to("event.id", index=True)
@@ -312,7 +303,11 @@ class Subscription(Base, table=True):
 class Delivery(Base, table=True):
     """One sealed outbound document: number, name and bytes never change again."""
 
-    __table_args__ = (Index("ix_delivery_due", "destination", "state", "next_attempt_at"),)
+    __table_args__ = (
+        Index("ix_delivery_due", "destination", "next_attempt_at", "id", **_where(OPEN_DELIVERY)),
+        Index("ix_delivery_state", "destination", "state", "id"),
+        Index("ix_delivery_replaces", "replaces", **_where("replaces IS NOT NULL")),
+    )
 
     id: int = _key()
     destination: str
@@ -324,7 +319,11 @@ class Delivery(Base, table=True):
     event_count: int
     state: DeliveryState = Field(default=DeliveryState.SEALED, sa_type=_word(DeliveryState, "state"))
     attempts: int = 0
+    failures: int = 0  # since it was sealed, or a person last had it tried again
     next_attempt_at: datetime | None = None
+    claimed_by: str = ""  # who makes the current attempt
+    claimed_until: datetime | None = None  # until then nobody else may
+    replaces: int | None = Field(default=None, foreign_key="delivery.id", sa_type=BIG)
     sealed_at: datetime
     delivered_at: datetime | None = None
     last_error: str = ""
@@ -334,15 +333,8 @@ class Outbox(Base, table=True):
     """What a destination is owed about one event."""
 
     __table_args__ = (
-        Index(
-            "uq_outbox_pending",
-            "destination",
-            "event_id",
-            "action",
-            unique=True,
-            sqlite_where=sql("state = 'pending'"),
-            postgresql_where=sql("state = 'pending'"),
-        ),
+        Index("uq_outbox_pending", "destination", "event_id", "action", unique=True, **_where(PENDING)),
+        Index("ix_outbox_waiting", "destination", "id", **_where(PENDING)),
         Index("ix_outbox_event_id", "event_id", "destination"),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edi_gateway.config.load import load_config
+from edi_gateway.config.load import configured_names, load_config
 from edi_gateway.errors import ConfigError
 from edi_gateway.model import Status, TrackingEvent
 from edi_gateway.plugins import Encoder, Format, Sink, Source
@@ -291,3 +291,30 @@ def test_destinations_cannot_write_over_each_others_files(tmp_path: Path) -> Non
     assert "globex/edi and globex/more would write files of the same names" in said
     configured.write(folder, customers__globex=configured.GLOBEX + second.replace("globex_", "more_"))
     assert len(load_config(folder).destinations) == 3
+
+
+def test_destinations_that_share_a_sequence_agree_where_it_begins_and_ends(tmp_path: Path) -> None:
+    """One sender and recipient is one sequence of control numbers; the second that differs is told, with its line."""
+    body = configured.GLOBEX.partition("  edi:\n")[2].replace("globex_", "more_")
+    limits = "    control_numbers: {maximum: 99999, roll_over: false}\n"
+    folder = configured.write(tmp_path / "config", customers__globex=configured.GLOBEX + "  more:\n" + body + limits)
+    (said,) = mistakes(folder)
+    assert said.startswith("customers/globex.yaml:16: control_numbers: globex/more and globex/edi have the same sender")
+    assert "found 1 to 99999, no roll_over here and 1 to 99999999999999, roll_over there" in said
+    configured.write(folder, customers__globex=configured.GLOBEX + limits + "  more:\n" + body + limits)
+    assert len(load_config(folder).destinations) == 3
+
+
+def test_strict_order_is_one_file_at_a_time(folder: Path) -> None:
+    """Without it several are on their way, as many as the destination says."""
+    assert (False, 4) == ((usual := load_config(folder).destinations[0]).in_order, usual.in_flight)
+    changed(folder / CUSTOMER, "    mapping", "    order: strict\n    in_flight: 9\n    mapping")
+    assert (True, 1) == ((strict := load_config(folder).destinations[0]).in_order, strict.in_flight)
+
+
+def test_names_of_partners_need_no_secrets(folder: Path) -> None:
+    """Who is configured can be asked by somebody who may not read a partner's password; what is off does not count."""
+    changed(folder / CARRIER, "host:", 'password: "${env:NOBODY_SET_THIS}", host:')
+    assert ({"speedy/files"}, {"globex/edi"}) == configured_names(folder)
+    changed(folder / CUSTOMER, "    mapping", "    enabled: false\n    mapping")
+    assert ({"speedy/files"}, set()) == configured_names(folder)

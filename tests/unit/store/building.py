@@ -1,20 +1,23 @@
 """Short ways to say what a carrier reported, and to see what is stored of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from edi_gateway.history import DEFAULT_GAP
-from edi_gateway.model import MessageFunction, Provenance, RawDocument, Status, TrackingEvent
-from edi_gateway.store import events, inbox
+from edi_gateway.model import MessageFunction, OutboundDocument, Provenance, RawDocument, Status, TrackingEvent
+from edi_gateway.store import claims, events, inbox, outbox
+from edi_gateway.store.claims import Claim
 from edi_gateway.store.engine import Database
 from edi_gateway.store.events import MessageReport, Recorded
-from edi_gateway.store.tables import METADATA
+from edi_gateway.store.tables import METADATA, Outcome
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+EDI = "globex.edi"
 ORIGINAL, CANCELLATION, REPLACEMENT = MessageFunction
 
 
@@ -108,3 +111,50 @@ def statuses(db: Database) -> list[tuple[int, Status]]:
 def kinds(recorded: Recorded) -> Sequence[tuple[str, Status, bool, Status, Status]]:
     """The changes in short: kind, event's status, moved, shipment's status before and after."""
     return [(one.kind, one.event.status, one.moved, one.previous_status, one.status) for one in recorded.changes]
+
+
+def sealed(db: Database, destination: str = EDI) -> int:
+    """A sealed document of no events, due now; its delivery."""
+    with db.write() as connection:
+        number = outbox.next_control_number(connection, destination, 1, 999_999, roll_over=False)
+        return outbox.seal(connection, destination, "globex", number, OutboundDocument(f"{number}.edi", b"UNB"), [])
+
+
+def claimed(db: Database, destination: str = EDI, **more: Any) -> Claim:
+    """The claim of what is due there next."""
+    claim = claims.claim(db, destination, "here", **more)
+    assert claim is not None
+    return claim
+
+
+def end(db: Database, outcome: Outcome, destination: str = EDI, **more: Any) -> None:
+    """Attempt what is due there next, with that outcome and no further attempt."""
+    claims.finish_attempt(db, claimed(db, destination, **more), outcome, "no such folder")
+
+
+def due_ids(db: Database, destination: str = EDI, **more: Any) -> list[int]:
+    """What could be claimed there now; claims nothing."""
+    found: list[Claim] = []
+    while claim := claims.claim(db, destination, "here", **more):
+        found.append(claim)
+    for claim in found:
+        _unclaim(db, claim)
+    return [claim.delivery_id for claim in found]
+
+
+def _unclaim(db: Database, claim: Claim) -> None:
+    """As if it had never been."""
+    delivery, attempt = METADATA.tables["delivery"], METADATA.tables["attempt"]
+    before = {"attempts": claim.number - 1, "claimed_by": "", "claimed_until": None}
+    with db.write() as connection:
+        connection.execute(update(delivery).where(delivery.c.id == claim.delivery_id).values(before))
+        theirs = (attempt.c.delivery_id == claim.delivery_id, attempt.c.number == claim.number)
+        connection.execute(delete(attempt).where(*theirs))
+
+
+@contextmanager
+def second_node(db: Database) -> Iterator[Database]:
+    """The same database as another process sees it."""
+    node = Database(db._url.render_as_string(hide_password=False))
+    yield node
+    node.close()
