@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 
@@ -36,10 +36,13 @@ def process(
     destinations: Sequence[Destination],
     stopping: Callable[[], bool] = lambda: False,
     begin: Transaction | None = None,
+    settling: Callable[[Connection], None] = lambda _: None,
+    stale: Container[int] = (),
 ) -> Outcome | None:
     """Read one document and record everything it says; safe to repeat after a crash at any point.
 
-    Returns None when it was stopped before the end. ``begin`` opens a transaction, by default one of its own.
+    Returns None when it was stopped before the end. ``begin`` opens a transaction, by default one of its own;
+    ``settling`` is called in the last one. ``stale`` documents are read anew after this one.
     Raises only what the database raises: what is wrong with the document is kept beside it as findings.
     """
     content = inbox.load(db, document.digest)
@@ -51,14 +54,16 @@ def process(
     readings = read(
         content, channel.format, channel.mapping, channel.partner, document.received_at, accept_test=channel.accept_test
     )
-    recorder = Recorder(document, content, channel, destinations, reprocess=whole, read_before=told)
+    recorder = Recorder(document, content, channel, destinations, reprocess=whole, read_before=told, stale=stale)
     pieces = batches(_until(readings, stopping), channel.partner.carrier, None if whole else EVENTS_PER_TRANSACTION)
     outcome = None
     try:
         for batch, last in pieces:
             with (begin or db.write)() as connection:
                 recorder.record(connection, batch)
-                outcome = recorder.settle(connection) if last else None
+                if last:
+                    outcome = recorder.settle(connection)
+                    settling(connection)
     except _StoppedError:
         return None
     return outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -88,6 +88,7 @@ class Recorder:
     destinations: Sequence[Destination]
     reprocess: bool
     read_before: bool  # something of it is recorded already
+    stale: Container[int] = ()  # documents that are read anew after this one
     counts: inbox.Counts = field(default_factory=inbox.Counts)
     quarantined: int = 0
     changed: list[int] = field(default_factory=list)
@@ -110,6 +111,7 @@ class Recorder:
             window=self.channel.dedupe_window,
             gap=self.channel.epoch_gap,
             reprocess=self.reprocess,
+            stale=self.stale,
         )
         numbers = {(change.event.carrier, change.event.tracking_number) for change in recorded.changes}
         subscribers = subscriptions.subscribers(connection, numbers)
