@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from structlog.contextvars import bound_contextvars
 
 from edi_gateway.errors import TransientError
+from edi_gateway.model import utc_now
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.process import Transaction, process, set_aside
 from edi_gateway.pipeline.recording import Outcome
@@ -74,7 +75,7 @@ class Replay:
             tally.parts += 1
             until = time.monotonic() + _HOLD
             with _undone(self.db) as connection:
-                mark, changed = replays.last_owed(connection), list[int]()
+                begun, changed = utc_now(), list[int]()
                 while True:
                     outcome = self._read(rest[-1], stale, partial(_within, connection))
                     tally.add(outcome)
@@ -82,7 +83,7 @@ class Replay:
                     progress(rest.pop())
                     if not rest or time.monotonic() > until:
                         break
-                tally.owed.update(replays.owed_since(connection, mark, changed))
+                tally.owed.update(replays.owed_since(connection, begun, changed))
         return tally
 
     def run(self, progress: Progress = lambda _: None) -> Tally:
@@ -94,18 +95,14 @@ class Replay:
         left = [each for each in replays.left(self.db) if each.channel in self.channels]
         stale = {each.id for each in left}
         for each in left:
-            mark = self._mark()
+            begun = utc_now()
             outcome = self._read(each, stale, self.db.write)
             tally.add(outcome)
             if outcome and outcome.changed:
                 with self.db.read() as connection:
-                    tally.owed.update(replays.owed_since(connection, mark, outcome.changed))
+                    tally.owed.update(replays.owed_since(connection, begun, outcome.changed))
             progress(each)
         return tally
-
-    def _mark(self) -> int:
-        with self.db.read() as connection:
-            return replays.last_owed(connection)
 
     def _read(self, chosen: Chosen, stale: set[int], begin: Transaction) -> Outcome | None:
         """One document in transactions of ``begin``; one that makes us fail is set aside, as when it first came."""

@@ -83,19 +83,15 @@ def abandon(db: Database) -> int:
         return connection.execute(delete(REPLAY)).rowcount
 
 
-def last_owed(connection: Connection) -> int:
-    """A mark in the outbox: what is entered from now on lies behind it."""
-    mark: int = connection.execute(select(func.coalesce(func.max(OUTBOX.c.id), 0))).scalar_one()
-    return mark
-
-
-def owed_since(connection: Connection, mark: int, event_ids: Collection[int]) -> Mapping[tuple[str, Action], int]:
-    """How much was entered behind that mark about these events, by destination and action."""
+def owed_since(
+    connection: Connection, moment: datetime, event_ids: Collection[int]
+) -> Mapping[tuple[str, Action], int]:
+    """How much was entered in the outbox about these events from that moment on, by destination and action."""
     counted: dict[tuple[str, Action], int] = {}
     for some in chunks(set(event_ids)):
         entered = (
             select(OUTBOX.c.destination, OUTBOX.c.action, func.count())
-            .where(OUTBOX.c.id > mark, OUTBOX.c.event_id.in_(some))
+            .where(OUTBOX.c.created_at >= moment, OUTBOX.c.event_id.in_(some))
             .group_by(OUTBOX.c.destination, OUTBOX.c.action)
         )
         for destination, action, count in connection.execute(entered):

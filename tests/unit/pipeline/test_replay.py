@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from edi_gateway.errors import TransientError
 from edi_gateway.model import RawDocument
@@ -212,10 +214,12 @@ def test_a_document_we_fail_on_is_set_aside_and_the_next_is_read(
 
     monkeypatch.setattr(events, "record", fails_on_the_first)
     untouched = everything(db)
-    told = work(db, after).preview(replays.choose(db, [1, 2]))
-    assert (everything(db), told.states) == (untouched, {DocumentState.QUARANTINED: 1, DocumentState.PROCESSED: 1})
-    replays.ask(db, replays.choose(db, [1, 2]))
-    assert work(db, after).run().states == told.states
+    with capture_logs(processors=[merge_contextvars]) as said:
+        told = work(db, after).preview(replays.choose(db, [1, 2]))
+        assert (everything(db), told.states) == (untouched, {DocumentState.QUARANTINED: 1, DocumentState.PROCESSED: 1})
+        replays.ask(db, replays.choose(db, [1, 2]))
+        assert work(db, after).run().states == told.states
+    assert [line["document"] for line in said if line["event"] == "document.defect"] == [1, 1]
     assert "date value out of range" in findings.quarantine(db)[0].found
     assert replays.left(db) == []
 
