@@ -42,7 +42,10 @@ class Memory(Protocol):
         """A copy has been cleared: another file may now come with the same name, size and time."""
 
     async def retain(self, keys: Collection[str]) -> None:
-        """Forget every committed key that is not among ``keys``: its file is gone."""
+        """Forget every key that is not among ``keys``: its file is gone."""
+
+    def held(self, key: str) -> bool:
+        """Whether that file was found incomplete and is to be left alone for now: neither read nor cleared."""
 
 
 class Step(NamedTuple):
@@ -87,6 +90,12 @@ class Sink(Protocol):
 @runtime_checkable
 class Format(Protocol):
     """Knows a syntax: bytes to interchanges."""
+
+    def is_complete(self, content: bytes) -> bool:
+        """Whether the bytes end as the syntax says, judged cheaply; where nobody can tell, True.
+
+        A file that does not is left where it is for a while, since its writer may not have finished.
+        """
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """Read the interchanges in order; raises DocumentError when there is none at all."""

@@ -91,6 +91,8 @@ def wire_channel(config: load.Config, channel: load.Channel) -> Channel:
         format=channel.format,
         mapping=config.installation.library.reader(channel.mapping),
         accept_test=channel.accept_test,
+        unique_references=channel.unique_references,
+        patience=channel.patience,
         dedupe_window=channel.dedupe_window,
         epoch_gap=config.installation.gateway.shipment_gap,
     )

@@ -11,9 +11,10 @@ from edi_gateway.cli.output import console, print_json, show, text
 from edi_gateway.cli.quarantine import reopen
 from edi_gateway.cli.settings import Settings
 from edi_gateway.pipeline.views import utc
-from edi_gateway.store import findings, inbox
-from edi_gateway.store.tables import Document, DocumentState
+from edi_gateway.store import findings, inbox, interchanges
+from edi_gateway.store.tables import Document, DocumentState, Interchange
 
+_SHOWN = ("number", "control_ref", "sender", "recipient", "prepared_at", "state", "repeats")
 documents = typer.Typer(no_args_is_help=True, help="Every file that arrived, and what became of it.")
 
 
@@ -41,7 +42,7 @@ def show_document(
     raw: bool = typer.Option(False, help="write the bytes as they came to standard output"),
     as_json: bool = typer.Option(False, "--json"),
 ) -> None:
-    """One document with everything that was noticed in it."""
+    """One document with its interchanges and everything that was noticed in it."""
     settings: Settings = context.obj
     with settings.database() as db:
         document = inbox.document(db, number)
@@ -59,11 +60,14 @@ def show_document(
             }
             for finding in findings.of_document(db, number)
         ]
+        held = [_interchange_row(interchange) for interchange in interchanges.of_document(db, number)]
     if as_json:
-        print_json(_row(document) | {"noticed": noticed})
+        print_json(_row(document) | {"interchanges": held, "noticed": noticed})
         return
     for key, value in _row(document).items():
         console.print(f"[bold]{key:<17}[/] {text(value)}")
+    console.print()
+    show(held, as_json=False, empty="No interchange was read in it.", columns=_SHOWN)
     console.print()
     show(noticed, as_json=False, empty="Nothing was noticed in it.")
 
@@ -74,6 +78,20 @@ def retry_document(context: typer.Context, number: int) -> None:
     settings: Settings = context.obj
     with settings.database() as db:
         reopen(db, [number])
+
+
+def _interchange_row(interchange: Interchange) -> dict[str, Any]:
+    return {
+        "number": interchange.number,
+        "control_ref": interchange.control_ref,
+        "sender": interchange.sender,
+        "recipient": interchange.recipient,
+        "test": interchange.test,
+        "prepared_at": utc(interchange.prepared_at),
+        "digest": interchange.digest,
+        "state": str(interchange.state),
+        "repeats": interchange.repeats,
+    }
 
 
 def _row(document: Document) -> dict[str, Any]:

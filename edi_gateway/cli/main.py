@@ -17,6 +17,7 @@ from edi_gateway.cli.events import events, subscribe, unmapped, unsubscribe
 from edi_gateway.cli.mapping import mapping
 from edi_gateway.cli.outbox import outbox
 from edi_gateway.cli.quarantine import quarantine
+from edi_gateway.cli.replay import replay
 from edi_gateway.cli.run import run
 from edi_gateway.cli.schema import schema
 from edi_gateway.cli.settings import Settings
@@ -48,7 +49,7 @@ def _settings(
     context.obj = Settings(config)
 
 
-for command in (run, check, trust, translate, status, events, unmapped, subscribe, unsubscribe, schema):
+for command in (run, check, trust, translate, replay, status, events, unmapped, subscribe, unsubscribe, schema):
     app.command()(command)
 app.add_typer(documents, name="documents")
 app.add_typer(quarantine, name="quarantine")

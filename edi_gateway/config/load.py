@@ -47,6 +47,8 @@ class Channel:
     mapping: str
     every: timedelta
     accept_test: bool
+    unique_references: bool
+    patience: timedelta
     asked_at: str
 
 
@@ -273,6 +275,8 @@ class _Building:
                 mapping=options.mapping,
                 every=options.every or self.gateway.poll,
                 accept_test=options.accept_test,
+                unique_references=options.unique_references,
+                patience=options.patience,
                 asked_at=asked_at,
             )
 

@@ -77,6 +77,15 @@ class ChannelOptions(Section):
     accept_test: bool = Field(
         default=False, strict=True, description="process interchanges marked as a test like any other"
     )
+    unique_references: bool = Field(
+        default=True,
+        strict=True,
+        description="false: this partner uses interchange references again, so another content under one is no mistake",
+    )
+    patience: Annotated[Duration, Field(ge=timedelta(0))] = Field(
+        timedelta(minutes=10),
+        description="how long a file without its end may stay unchanged before it is taken as it is; 0s: not at all",
+    )
     enabled: bool = Field(
         default=True, strict=True, description="false: not polled, its plugins and secrets not even looked at"
     )

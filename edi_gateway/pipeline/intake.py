@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+import hashlib
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 
@@ -18,13 +21,23 @@ from edi_gateway.store.engine import Database
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Until when a file that lacks its end is left alone, and what it held when it began to wait."""
+
+    until: float
+    digest: bytes
+
+
 @dataclass(slots=True)
 class ChannelMemory:
-    """What one channel's source remembers: looks in this process, committed copies in the database."""
+    """What one channel's source remembers: looks and waits in this process, committed copies in the database."""
 
     db: Database
     channel: str
     looks: dict[str, str] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    _waits: dict[str, _Wait] = field(default_factory=dict)
 
     async def known(self, keys: Collection[str]) -> set[str]:
         """Those of ``keys`` whose bytes are committed already."""
@@ -35,20 +48,67 @@ class ChannelMemory:
         await asyncio.to_thread(inbox.forget, self.db, self.channel, key)
 
     async def retain(self, keys: Collection[str]) -> None:
-        """Forget every committed key that is not among ``keys``."""
+        """Forget every key that is not among ``keys``."""
+        kept = set(keys)
+        self._waits = {key: wait for key, wait in self._waits.items() if key in kept}
         await asyncio.to_thread(inbox.retain, self.db, self.channel, keys)
+
+    def held(self, key: str) -> bool:
+        """Whether the file of that key lacks its end and still has time to get it."""
+        wait = self._waits.get(key)
+        return wait is not None and self.clock() < wait.until
+
+    def wait(self, key: str, content: bytes, patience: timedelta) -> bool:
+        """Whether an incomplete file has to wait; not when it has stood unchanged for as long as ``patience``.
+
+        Its bytes are compared, too: some servers report no sizes and times that could change its key.
+        """
+        digest = hashlib.sha256(content).digest()
+        before = self._waits.pop(key, None)
+        if before is not None and before.digest == digest and self.clock() >= before.until:
+            return False
+        self._waits[key] = _Wait(self.clock() + patience.total_seconds(), digest)
+        return True
+
+    def release(self, key: str) -> None:
+        """The file is complete by now."""
+        self._waits.pop(key, None)
 
 
 async def poll(db: Database, channel: Channel, memory: ChannelMemory) -> int:
     """One poll of a channel; returns how many documents are now committed that were not before.
 
+    A file that lacks its end waits where it is: neither committed nor cleared, as its writer may not have finished.
     Raises TransientError when the source failed; what was committed until then stays.
     """
     stored = 0
     async for arrivals in channel.source.poll(memory):
-        stored += await _commit(db, channel, arrivals)
-        await _clear(channel, arrivals)
+        finished = await asyncio.to_thread(_finished, channel, memory, arrivals)
+        if finished:
+            stored += await _commit(db, channel, finished)
+            await _clear(channel, finished)
     return stored
+
+
+def _finished(channel: Channel, memory: ChannelMemory, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Those that are complete, or have been waited for long enough."""
+    if not channel.patience:
+        return list(arrivals)
+    finished = []
+    for arrival in arrivals:
+        if channel.format.is_complete(arrival.content):
+            memory.release(arrival.key)
+        elif memory.wait(arrival.key, arrival.content, channel.patience):
+            log.warning(
+                "document.incomplete",
+                channel=channel.name,
+                file=arrival.name,
+                bytes=len(arrival.content),
+                waits_seconds=channel.patience.total_seconds(),
+            )
+            continue
+        finished.append(arrival)
+    return finished
 
 
 async def _commit(db: Database, channel: Channel, arrivals: Sequence[Arrival]) -> int:

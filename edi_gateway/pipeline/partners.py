@@ -24,6 +24,8 @@ class Channel:
     format: Format
     mapping: Mapping
     accept_test: bool = False
+    unique_references: bool = True  # an interchange's reference comes once; another content under it is set aside
+    patience: timedelta = timedelta(minutes=10)  # how long a file without its end is left alone; 0: not at all
     dedupe_window: int = 1  # minutes
     epoch_gap: timedelta = timedelta(days=90)
 

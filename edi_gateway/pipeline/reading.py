@@ -18,10 +18,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One step through a document: a message's say, or findings of an envelope."""
+    """One step through a document: an interchange that begins, a message's say, or findings."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
     said: Harmonized | None = None
+    opens: Interchange | None = None  # with the findings of its envelope; what follows is its own
+
+    @property
+    def broken(self) -> bool:
+        """Whether a finding sets aside what it is about."""
+        return any(finding.severity is Severity.QUARANTINE for finding in self.findings)
 
 
 def read(
@@ -42,11 +48,10 @@ def read(
 def _read_interchange(
     interchange: Interchange, mapping: Mapping, partner: Partner, now: datetime, *, accept_test: bool
 ) -> Iterator[Reading]:
-    if interchange.findings:
-        yield Reading(interchange.findings)
     if interchange.test and not accept_test:
-        yield Reading((_test_interchange(interchange),))
+        yield Reading((*interchange.findings, _test_interchange(interchange)), opens=interchange)
         return
+    yield Reading(interchange.findings, opens=interchange)
     for message in interchange.messages:
         yield _read_message(message, mapping, partner, now)
 

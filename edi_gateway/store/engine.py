@@ -17,7 +17,14 @@ from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from edi_gateway.errors import ConfigError, StorageError
@@ -27,6 +34,8 @@ _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK: Final = 0x6564_6967  # any number, the same in every node
 _DRIVERS: Final = ("sqlite", "postgresql+psycopg")
 _REFUSED: Final = re.compile("[\0\ud800-\udfff]")
+# What is no fault of the statement: no room, no connection, or a stand-by that takes no writes.
+_FOR_NOW: Final = (OperationalError, InternalError, InterfaceError, NotSupportedError)
 _IN_LIST: Final = 5_000  # SQLite takes 32,766 variables in a statement, PostgreSQL 65,535
 
 
@@ -167,7 +176,7 @@ def _postgres_engine(url: URL) -> Engine:
 def _transient() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except _FOR_NOW as error:
         raise StorageError(f"database: {error.orig}; nothing was changed, look at its disk and connection") from error
     except PoolTimeout as error:
         raise StorageError(f"database: no connection became free; nothing was changed ({error})") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -63,13 +63,14 @@ def record(
     window: int = 1,
     gap: timedelta = DEFAULT_GAP,
     reprocess: bool = False,
+    stale: Container[int] = (),
 ) -> Recorded:
     """Write what a document reports: events, provenance, shipments; in the caller's transaction.
 
     The result is a function of the set of all reports: arrival order and grouping do not matter, and recording the
     same again changes nothing. ``window`` is the fingerprint's, in minutes; a longer silence than ``gap`` begins
     another shipment. With ``reprocess`` the reports are all the document says now: events that only its former
-    reading told are retracted.
+    reading told are retracted. ``stale`` documents are to be read anew after this one: what they filled in is dropped.
     """
     told = [_telling(document_id, received_at, report, event, window) for report in reports for event in report.events]
     _take_turns(connection, {report.carrier for report in reports} | {one.event.carrier for one in told})
@@ -85,7 +86,7 @@ def record(
     epochs = [
         epoch
         for file in files.values()
-        for epoch in split(file, gather(file, fresh[file.number], amendments.get(file.number[0], {})), gap)
+        for epoch in split(file, gather(file, fresh[file.number], amendments.get(file.number[0], {}), stale), gap)
     ]
     write(
         connection, files.values(), epochs, {one.report: one.event for tellings in fresh.values() for one in tellings}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, literal_column, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -17,6 +17,7 @@ from edi_gateway.store.tables import METADATA, Document, DocumentState
 
 DOCUMENT: Final = METADATA.tables["document"]
 SOURCE_KEY: Final = METADATA.tables["source_key"]
+PROVENANCE: Final = METADATA.tables["provenance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ def retain(db: Database, channel: str, keys: Collection[str]) -> int:
 
 def to_process(db: Database, channels: Collection[str], limit: int = 100) -> list[Document]:
     """Documents of these channels that wait to be processed, oldest first."""
-    waiting = select_rows(Document).where(Document.state == DocumentState.RECEIVED, col(Document.channel).in_(channels))
+    # Spelled out, because a bound value would hide from SQLite that its partial index fits.
+    received = col(Document.state) == literal_column("'received'")
+    waiting = select_rows(Document).where(received, col(Document.channel).in_(channels))
     with db.read() as connection, Session(connection) as session:
         return list(session.exec(waiting.order_by(col(Document.id)).limit(limit)))
 
@@ -139,20 +142,48 @@ def load(db: Database, digest: str) -> bytes:
     return content.load(db, digest)
 
 
-def settle(connection: Connection, document_id: int, state: DocumentState, counts: Counts, error: str = "") -> None:
+def settle(
+    connection: Connection,
+    document_id: int,
+    state: DocumentState,
+    counts: Counts,
+    error: str = "",
+    duplicate_of: int | None = None,
+) -> None:
     """Write down what became of a document, within the transaction that stores what it said."""
-    done = {"state": state, "processed_at": utc_now(), "error": storable(error)} | asdict(counts)
-    connection.execute(update(DOCUMENT).where(DOCUMENT.c.id == document_id).values(done))
+    done = {"state": state, "processed_at": utc_now(), "error": storable(error), "duplicate_of": duplicate_of}
+    connection.execute(update(DOCUMENT).where(DOCUMENT.c.id == document_id).values(done | asdict(counts)))
 
 
 def reopen(connection: Connection, document_id: int) -> None:
     """Put a document back among those to process. Raises LookupError when there is none.
 
-    A duplicate that is reopened is a document in its own right from then on.
+    A duplicate that is reopened is a document in its own right from then on. ``processed_at`` stays: it tells a
+    document that was read to its end from one whose reading broke off.
     """
-    again = {"state": DocumentState.RECEIVED, "duplicate_of": None, "processed_at": None, "error": ""}
+    again = {"state": DocumentState.RECEIVED, "duplicate_of": None, "error": ""}
     if not connection.execute(update(DOCUMENT).where(DOCUMENT.c.id == document_id).values(again)).rowcount:
         raise LookupError(f"no document {document_id}")
+
+
+def mappings_used(db: Database, document_id: int) -> set[str]:
+    """Versions of the mappings with which that was read which is recorded of the document."""
+    used = select(PROVENANCE.c.mapping_version).where(PROVENANCE.c.document_id == document_id).distinct()
+    with db.read() as connection:
+        return set(connection.execute(used).scalars())
+
+
+def told_first(connection: Connection, document_id: int) -> int:
+    """How many events this document was the first to tell, by the time it was received."""
+    other = PROVENANCE.alias()
+    sooner = (other.c.received_at < PROVENANCE.c.received_at) | (
+        (other.c.received_at == PROVENANCE.c.received_at) & (other.c.document_id < document_id)
+    )
+    told_before = exists().where(other.c.event_id == PROVENANCE.c.event_id, other.c.document_id != document_id, sooner)
+    first = select(func.count(PROVENANCE.c.event_id.distinct())).where(
+        PROVENANCE.c.document_id == document_id, ~told_before
+    )
+    return connection.execute(first).scalar_one()
 
 
 def _usable(connection: Connection, carrier: str, digests: Sequence[str]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from typing import Any, Literal, NamedTuple
@@ -55,8 +55,10 @@ class Epoch(NamedTuple):
     entries: Sequence[Entry]
 
 
-def gather(dossier: Dossier, told: Sequence[Telling], amendments: Mapping[str, Sequence[Issue]]) -> list[Entry]:
-    """The events that all reports, stored and told now, add up to.
+def gather(
+    dossier: Dossier, told: Sequence[Telling], amendments: Mapping[str, Sequence[Issue]], stale: Container[int] = ()
+) -> list[Entry]:
+    """The events that all reports, stored and told now, add up to; ``stale`` as in `record`.
 
     ``dossier.reports`` holds the reports told now as well. Stored events that nobody reports any more come back
     retracted.
@@ -68,7 +70,7 @@ def gather(dossier: Dossier, told: Sequence[Telling], amendments: Mapping[str, S
     for one in resolved:
         telling = [events[report] for report in one.reports if not report.id]
         entry = rows.take(one) or _new_entry(dossier, one, telling)
-        _tell(entry, one, telling)
+        _tell(entry, one, telling, stale)
         entries.append(entry)
     for entry in rows.left():
         entry.retracted, entry.reported = True, False
@@ -166,9 +168,9 @@ def _new_entry(dossier: Dossier, one: Resolved, telling: Sequence[TrackingEvent]
     return Entry(apart.event, one.fingerprint, received_at)
 
 
-def _tell(entry: Entry, one: Resolved, telling: Sequence[TrackingEvent]) -> None:
+def _tell(entry: Entry, one: Resolved, telling: Sequence[TrackingEvent], stale: Container[int]) -> None:
     """Let the row say what the resolved event says: blanks filled, time and standing as decided."""
-    if telling and all(not report.id for report in one.reports):
+    if telling and all(not report.id or report.issue.document_id in stale for report in one.reports):
         entry.event = telling[0]  # nobody else tells it (any more): what was read before is not to be kept
     for event in telling:
         entry.event = _filled(entry.event, event)

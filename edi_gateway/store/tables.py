@@ -39,6 +39,14 @@ class DocumentState(StrEnum):
     IGNORED = "ignored"  # its bytes were received before, or it is none of ours
 
 
+class InterchangeState(StrEnum):
+    """What became of one interchange of a document; only what was accepted makes another one a repeat."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"  # accepted before with the same content: nothing of it was read
+    FAILED = "failed"  # set aside as a whole, or nothing of it could be used
+
+
 class FindingState(StrEnum):
     """Whether somebody still has to look."""
 
@@ -134,6 +142,13 @@ class Document(Base, table=True):
     __table_args__ = (
         Index("ix_document_carrier", "carrier", "digest"),
         Index("ix_document_state", "state", "id"),
+        Index(
+            "ix_document_waiting",
+            "channel",
+            "id",
+            sqlite_where=sql("state = 'received'"),
+            postgresql_where=sql("state = 'received'"),
+        ),
     )
 
     id: int = _key()
@@ -163,6 +178,34 @@ class SourceKey(Base, table=True):
     channel: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     document_id: int = _to("document.id")
+
+
+class Interchange(Base, table=True):
+    """One envelope of a document: who sent it to whom under which control reference, and what became of it."""
+
+    __table_args__ = (Index("ix_interchange_reference", "carrier", "control_key", "sender", "recipient", "digest"),)
+
+    document_id: int = Field(primary_key=True, foreign_key="document.id", sa_type=BIG)
+    number: int = Field(primary_key=True)  # within the document, from 1
+    channel: str
+    carrier: str
+    sender: str  # ID:QUALIFIER
+    recipient: str
+    test: bool
+    control_ref: str  # as written
+    control_key: str  # without the leading zeros of a number
+    prepared_at: datetime | None = None
+    received_at: datetime
+    digest: str = Field(max_length=64)  # of its own bytes, from UNA or UNB to UNZ
+    state: InterchangeState = Field(sa_type=_word(InterchangeState, "state"))
+    repeats: int | None = Field(default=None, foreign_key="document.id", sa_type=BIG)  # whose reference came again
+
+
+class Replay(Base, table=True):
+    """A document that ``replay`` was asked to read again and has not read yet."""
+
+    document_id: int = Field(primary_key=True, foreign_key="document.id", sa_type=BIG)
+    asked_at: datetime
 
 
 class FindingRow(Base, table=True):

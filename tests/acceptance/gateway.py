@@ -39,6 +39,7 @@ timezone: Europe/Copenhagen
 channels:
   status:
     every: 250ms
+    patience: 1s
     source: {{{server}, path: "{root}/nordlog/out", after: {{move: done}}}}
     format: {{type: edifact}}
     mapping: nordlog/iftsta
@@ -49,6 +50,7 @@ timezone: Europe/Berlin
 channels:
   scans:
     every: 250ms
+    patience: 1s
     source: {{{server}, path: "{root}/kurier/out", after: delete}}
     format: {{type: edifact}}
     mapping: kurier/iftsta

@@ -42,6 +42,7 @@ class Recall:
     def __init__(self) -> None:
         self.looks: dict[str, str] = {}
         self.committed: set[str] = set()
+        self.incomplete: set[str] = set()
         self.before_reading: Callable[[], None] = lambda: None
 
     async def known(self, keys: Collection[str]) -> set[str]:
@@ -53,6 +54,9 @@ class Recall:
 
     async def retain(self, keys: Collection[str]) -> None:
         self.committed &= set(keys)
+
+    def held(self, key: str) -> bool:
+        return key in self.incomplete
 
     def restart(self) -> None:
         """What a new process still knows."""

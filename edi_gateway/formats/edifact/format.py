@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.formats.edifact.charsets import codec_named, mask_shifted
+from edi_gateway.formats.edifact.completeness import is_complete
 from edi_gateway.formats.edifact.envelope import PADDING, Envelope
 from edi_gateway.formats.edifact.messages import MessageReader
 from edi_gateway.formats.edifact.survey import begins_here, headless, next_message, next_start, read_envelope, shown
@@ -51,6 +52,10 @@ class Edifact(Plugin):
             return value and codec_named(value)
         except LookupError:
             raise ValueError(f"{value!r} is neither a syntax identifier (UNOA to UNOY) nor a Python codec") from None
+
+    def is_complete(self, content: bytes) -> bool:
+        """Whether the last segment is the UNZ that closes the last interchange."""
+        return is_complete(content)
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """Read the interchanges in order, each envelope before its messages.

@@ -118,7 +118,8 @@ class SftpSource(Endpoint):
         await self._clear_again(
             session, [each for key, each in keys.items() if key in known and each.name in same | finished], memory
         )
-        return [each for key, each in keys.items() if key not in known and each.name in finished and self._fits(each)]
+        fresh = [each for key, each in keys.items() if key not in known and not memory.held(key)]
+        return [each for each in fresh if each.name in finished and self._fits(each)]
 
     def _done_file(self, listed: Entry) -> str:
         return (self.done_file or "").replace("{name}", listed.name)

@@ -35,6 +35,8 @@ class Printer(Plugin):
 
 class Lines(Plugin):
     width: int = 80
+    def is_complete(self, content):
+        return True
     def decode(self, content):
         yield from ()
 

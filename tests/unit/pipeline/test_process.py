@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,73 @@ def test_a_document_we_fail_on_does_not_hold_up_those_behind_it(
         DocumentState.PROCESSED,
     ]
     assert "date value out of range" in findings.quarantine(db)[0].found
+
+
+def test_a_full_database_leaves_the_document_as_it_was(tmp_path: Path, wired: Wired) -> None:
+    """It waits, is never set aside for that, and is processed when there is room again."""
+    db = Database(f"sqlite:///{tmp_path / 'gateway.sqlite'}")  # PostgreSQL cannot be told to be full
+    db.migrate()
+    content = interchange(*(message(sts(f"K{n}", "21", n % 60), ref=str(n)) for n in range(500)))
+    (received,) = inbox.receive(db, "speedy", [RawDocument("speedy/files", "a.edi", content, NOW)])
+    room(db, 5)
+    assert process_pending(db, wired.channels, wired.destinations) == 0
+    assert inbox.document(db, received.document_id).state is DocumentState.RECEIVED
+    assert (findings.of_document(db, received.document_id), waiting(db)) == ([], {})
+    room(db, 1_000_000)
+    assert process_pending(db, wired.channels, wired.destinations) == 1
+    assert inbox.document(db, received.document_id).events_new == 500
+    db.close()
+
+
+def room(db: Database, pages: int) -> None:
+    """Let the database grow by so many pages."""
+    with db.write() as connection:
+        there = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {there + pages}")
+
+
+@pytest.mark.parametrize("state", ["53100", "25006", "0A000"], ids=["disk full", "read only", "stand-by"])
+@pytest.mark.parametrize("db", ["postgres"], indirect=True)
+def test_a_refusing_server_leaves_the_document_as_it_was(db: Database, wired: Wired, state: str) -> None:
+    """Whatever keeps PostgreSQL from writing: nothing is set aside, and it goes on by itself."""
+    content = interchange(message(sts("K1", "21", 0)))
+    (received,) = inbox.receive(db, "speedy", [RawDocument("speedy/files", "a.edi", content, NOW)])
+    with db.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION no() RETURNS trigger AS"
+            f" $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$ LANGUAGE plpgsql;"
+            " CREATE TRIGGER no BEFORE INSERT ON event EXECUTE FUNCTION no()"
+        )
+    assert process_pending(db, wired.channels, wired.destinations) == 0
+    assert inbox.document(db, received.document_id).state is DocumentState.RECEIVED
+    assert findings.of_document(db, received.document_id) == []
+    with db.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER no ON event")
+    assert process_pending(db, wired.channels, wired.destinations) == 1
+    assert waiting(db) == {"globex/edi": 1}
+
+
+def test_each_channel_is_processed_by_itself(db: Database, wired: Wired) -> None:
+    """A round of one channel leaves the documents of others to theirs."""
+    channel = wired.channels["speedy/files"]
+    channels = {name: replace(channel, name=name) for name in ("speedy/files", "speedy/more")}
+    for name in channels:
+        content = interchange(message(sts("K1", "21", 0)), ref=name)
+        inbox.receive(db, "speedy", [RawDocument(name, "a.edi", content, NOW)])
+    assert process_pending(db, {"speedy/more": channels["speedy/more"]}, wired.destinations) == 1
+    assert [document.state for document in inbox.documents(db)] == [DocumentState.PROCESSED, DocumentState.RECEIVED]
+
+
+def test_stopping_does_not_wait_for_the_end_of_a_document(db: Database, wired: Wired) -> None:
+    """It is asked for at every message; the document waits, and is read to its end later."""
+    content = interchange(*(message(sts(f"K{n}", "21", n % 60), ref=str(n)) for n in range(100)))
+    (received,) = inbox.receive(db, "speedy", [RawDocument("speedy/files", "a.edi", content, NOW)])
+    asked = iter(range(1000))
+    assert process_pending(db, wired.channels, wired.destinations, lambda: next(asked) >= 10) == 0
+    assert next(asked) == 11
+    assert inbox.document(db, received.document_id).state is DocumentState.RECEIVED
+    assert process_pending(db, wired.channels, wired.destinations) == 1
+    assert shipments.overview(db).events == 100
 
 
 def test_used_up_control_numbers_end_the_round(db: Database, tmp_path: Path) -> None:

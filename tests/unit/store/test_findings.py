@@ -1,5 +1,7 @@
 """The quarantine a person works through."""
 
+from dataclasses import replace
+
 import pytest
 
 from edi_gateway.model import Finding, Level, Position, Severity
@@ -40,18 +42,26 @@ def test_remarks_are_no_quarantine(db: Database) -> None:
     assert [Severity.WARNING, Severity.QUARANTINE] == [row.severity for row in findings.of_document(db, document_id)]
 
 
-def test_reading_a_document_again_replaces_its_open_findings(db: Database) -> None:
-    """What was open is resolved, what somebody ignored stays ignored, other documents keep theirs."""
-    document_id, other = saved(db, BROKEN, BROKEN), saved(db, BROKEN)
-    ignored = findings.of_document(db, document_id)[0].id
-    findings.ignore(db, ignored)
+def read_again(db: Database, document_id: int, *found: Finding) -> list[tuple[int, str]]:
+    """Number and state of each of the document's findings after another reading."""
     with db.write() as connection:
-        findings.resolve(connection, document_id)
-        findings.save(connection, document_id, [BROKEN])
+        known = findings.earlier(connection, document_id)
+        findings.save(connection, document_id, found, known)
+        findings.resolve(connection, known)
+    return [(row.id, str(row.state)) for row in findings.of_document(db, document_id)]
 
-    assert ["ignored", "resolved", "open"] == [row.state for row in findings.of_document(db, document_id)]
+
+def test_what_is_found_again_keeps_its_number(db: Database) -> None:
+    """An open finding stays the one it was, an ignored one ignored; what is gone is resolved, and may come back."""
+    document_id, other = saved(db, BROKEN, BROKEN, ODD), saved(db, BROKEN)
+    findings.ignore(db, 1)
+
+    assert [(1, "ignored"), (2, "open"), (3, "open")] == read_again(db, document_id, BROKEN, ODD, BROKEN)
+    assert [(1, "ignored"), (2, "resolved"), (3, "resolved")] == read_again(db, document_id, BROKEN)
+    assert [(1, "ignored"), (2, "open"), (3, "resolved")] == read_again(db, document_id, BROKEN, BROKEN)
+    moved = replace(BROKEN, at=replace(PLACE, segment=18))
+    assert [(1, "ignored"), (2, "resolved"), (3, "resolved"), (5, "open")] == read_again(db, document_id, moved)
     assert [document_id, other] == [row.document_id for row in findings.quarantine(db)]
-    assert [ignored] == [row.id for row in findings.quarantine(db, FindingState.IGNORED)]
 
 
 def test_only_open_findings_can_be_ignored(db: Database) -> None:

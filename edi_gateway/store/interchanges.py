@@ -1,0 +1,149 @@
+"""Interchanges by sender, recipient and control reference: one that was accepted before is recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlmodel import Session, col
+from sqlmodel import select as select_rows
+
+from edi_gateway.model import Interchange
+from edi_gateway.store.engine import Database, storable
+from edi_gateway.store.tables import METADATA, Document, InterchangeState
+from edi_gateway.store.tables import Interchange as InterchangeRow
+
+INTERCHANGE: Final = METADATA.tables["interchange"]
+UNIQUE_FOR: Final = timedelta(days=366)  # references are used again when their digits are used up
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What an interchange is to the gateway. ``repeats`` names the document that had its reference before."""
+
+    state: InterchangeState
+    repeats: int | None = None
+    received_at: datetime | None = None  # that document's
+
+
+def enter(
+    connection: Connection,
+    document: Document,
+    number: int,
+    interchange: Interchange,
+    digest: str,
+    *,
+    broken: bool,
+    unique: bool,
+) -> Entered:
+    """Judge an interchange and note it, in the transaction that records the first of what it says.
+
+    ``broken`` sets it aside whatever its reference. The same content under a reference accepted before is a duplicate;
+    another content under one that was accepted within a year fails if references are ``unique``. What this document
+    was accepted with stays accepted, however often it is read.
+    """
+    _take_turns(connection, document.carrier)
+    key = _control_key(interchange.control_ref)
+    if broken:
+        entered = Entered(InterchangeState.FAILED)
+    elif not key or _stands(connection, document.id, number, digest):
+        entered = Entered(InterchangeState.ACCEPTED)
+    else:
+        entered = _judged(connection, document, _named_alike(document, number, interchange, key), digest, unique=unique)
+    here = (INTERCHANGE.c.document_id == document.id) & (INTERCHANGE.c.number == number)
+    connection.execute(delete(INTERCHANGE).where(here))
+    row = {
+        "document_id": document.id,
+        "number": number,
+        "channel": document.channel,
+        "carrier": document.carrier,
+        "sender": storable(str(interchange.sender)),
+        "recipient": storable(str(interchange.recipient)),
+        "test": interchange.test,
+        "control_ref": storable(interchange.control_ref),
+        "control_key": key,
+        "prepared_at": interchange.prepared_at,
+        "received_at": document.received_at,
+        "digest": digest,
+        "state": entered.state,
+        "repeats": entered.repeats,
+    }
+    connection.execute(insert(INTERCHANGE), row)
+    return entered
+
+
+def settle(connection: Connection, document_id: int, count: int, failed: Collection[int]) -> None:
+    """Close a reading of the document: it has so many interchanges, and of these nothing could be used."""
+    theirs = INTERCHANGE.c.document_id == document_id
+    connection.execute(delete(INTERCHANGE).where(theirs, INTERCHANGE.c.number > count))
+    if failed:
+        useless = update(INTERCHANGE).values(state=InterchangeState.FAILED, repeats=None)
+        connection.execute(useless.where(theirs, INTERCHANGE.c.number.in_(failed)))
+
+
+def fail(connection: Connection, document_id: int) -> None:
+    """Nothing of the document counts as accepted: whatever it held may come again."""
+    useless = update(INTERCHANGE).values(state=InterchangeState.FAILED, repeats=None)
+    connection.execute(useless.where(INTERCHANGE.c.document_id == document_id))
+
+
+def of_document(db: Database, document_id: int) -> list[InterchangeRow]:
+    """The document's interchanges in order."""
+    theirs = select_rows(InterchangeRow).where(InterchangeRow.document_id == document_id)
+    with db.read() as connection, Session(connection) as session:
+        return list(session.exec(theirs.order_by(col(InterchangeRow.number))))
+
+
+def _control_key(reference: str) -> str:
+    """The reference as it is compared: carriers pad numbers with zeros as they like."""
+    key = storable(reference).strip()
+    return key.lstrip("0") or "0" if key.isdigit() else key
+
+
+def _stands(connection: Connection, document_id: int, number: int, digest: str) -> bool:
+    here = (INTERCHANGE.c.document_id == document_id) & (INTERCHANGE.c.number == number)
+    accepted = here & (INTERCHANGE.c.state == InterchangeState.ACCEPTED) & (INTERCHANGE.c.digest == digest)
+    return connection.execute(select(INTERCHANGE.c.number).where(accepted)).first() is not None
+
+
+def _named_alike(document: Document, number: int, interchange: Interchange, key: str) -> ColumnElement[bool]:
+    """Accepted ones of the same sender, recipient and reference: of other documents, or before it in its own."""
+    before = (INTERCHANGE.c.document_id != document.id) | (INTERCHANGE.c.number < number)
+    return (
+        (INTERCHANGE.c.carrier == document.carrier)
+        & (INTERCHANGE.c.control_key == key)
+        & (INTERCHANGE.c.sender == storable(str(interchange.sender)))
+        & (INTERCHANGE.c.recipient == storable(str(interchange.recipient)))
+        & (INTERCHANGE.c.test == interchange.test)
+        & (INTERCHANGE.c.state == InterchangeState.ACCEPTED)
+        & before
+    )
+
+
+def _judged(
+    connection: Connection, document: Document, alike: ColumnElement[bool], digest: str, *, unique: bool
+) -> Entered:
+    same = _latest(connection, alike & (INTERCHANGE.c.digest == digest))
+    if same:
+        return Entered(InterchangeState.DUPLICATE, *same)
+    if unique:
+        begin, end = document.received_at - UNIQUE_FOR, document.received_at + UNIQUE_FOR
+        other = _latest(connection, alike & INTERCHANGE.c.received_at.between(begin, end))
+        if other:
+            return Entered(InterchangeState.FAILED, *other)
+    return Entered(InterchangeState.ACCEPTED)
+
+
+def _latest(connection: Connection, wanted: ColumnElement[bool]) -> tuple[int, datetime] | None:
+    rows = select(INTERCHANGE.c.document_id, INTERCHANGE.c.received_at).where(wanted)
+    row = connection.execute(rows.order_by(INTERCHANGE.c.received_at.desc()).limit(1)).first()
+    return (row.document_id, row.received_at) if row else None
+
+
+def _take_turns(connection: Connection, carrier: str) -> None:
+    """On PostgreSQL, until the commit: nobody else judges an interchange of this carrier (SQLite has one writer)."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"interchanges of {carrier}", 0))))
