@@ -70,6 +70,7 @@ class Daemon:
         await self._gate.look()
         watching = asyncio.create_task(self._gate.watch())
         self._use(loaded)
+        await self._work.say_what_waits_in_vain(loaded.wired)
         self._every(_TICK, "deliver", self._deliver_due)
         self._every(_LEFT_OVER, "process", self._process_left_over)
         self._scheduler.start()
@@ -96,6 +97,7 @@ class Daemon:
                 "daemon.reloaded", channels=len(loaded.wired.channels), destinations=len(loaded.wired.destinations)
             )
             await self._work.reloaded()
+            await self._work.say_what_waits_in_vain(self._loaded.wired)
         finally:
             notify("READY=1")
 
@@ -143,8 +145,11 @@ class Daemon:
         self._begin(f"poll {name}", partial(self._poll, name))
 
     async def _deliver_due(self) -> None:
-        for destination in self._loaded.wired.destinations:
-            self._begin(f"deliver {destination.name}", partial(self._work.deliver, destination))
+        destinations = self._loaded.wired.destinations
+        due = await self._work.due(destinations) if self._gate.open else ()
+        for destination in destinations:
+            if destination.name in due:
+                self._begin(f"deliver {destination.name}", partial(self._work.deliver, destination))
 
     async def _process_left_over(self) -> None:
         for name in await self._work.left_over():

@@ -12,14 +12,18 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from edi_gateway.errors import AttentionError, ConfigError, GatewayError, StorageError
-from edi_gateway.pipeline.deliver import deliver
+from edi_gateway.model import utc_now
+from edi_gateway.pipeline.deliver import deliver, due
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.process import process_pending
+from edi_gateway.pipeline.views import stranded_line
 from edi_gateway.store import inbox
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.engine import Database
+from edi_gateway.store.waiting import stranded
+from edi_gateway.wiring import Wired
 
 log = structlog.get_logger()
 _ALARMING: Final = 3  # polls that fail in a row; one is an everyday matter
@@ -71,10 +75,27 @@ class Work:
             await self._gate.close(error)
             return set()
 
+    async def due(self, destinations: Sequence[Destination]) -> set[str]:
+        """The destinations at which something is to be sealed or sent."""
+        try:
+            return await asyncio.to_thread(due, self._db, destinations, utc_now())
+        except StorageError as error:
+            await self._gate.close(error)
+            return set()
+
+    async def say_what_waits_in_vain(self, wired: Wired) -> None:
+        """Warn of what waits for partners that are not configured."""
+        names = [destination.name for destination in wired.destinations]
+        try:
+            for lost in await asyncio.to_thread(stranded, self._db, wired.channels, names):
+                log.warning("work.stranded", what=stranded_line(lost))
+        except StorageError as error:
+            await self._gate.close(error)
+
     async def deliver(self, destination: Destination) -> None:
         """Seal and send what is due at a destination."""
         try:
-            await deliver(self._db, destination)
+            await deliver(self._db, destination, self._stopping)
         except StorageError as error:
             await self._gate.close(error)
         except Exception:
