@@ -15,8 +15,9 @@ import typer
 from edi_gateway.cli.settings import Settings
 from edi_gateway.config.load import Config
 from edi_gateway.daemon.service import Daemon, Loaded
-from edi_gateway.errors import ConfigError
+from edi_gateway.errors import ConfigError, StorageError
 from edi_gateway.pipeline.gate import Gate
+from edi_gateway.store import claims
 from edi_gateway.store.lock import file_of, only_daemon
 from edi_gateway.wiring import wire
 
@@ -34,6 +35,9 @@ def run(context: typer.Context) -> None:
     url = installation.database.get_secret_value()
     with only_daemon(url), settings.database() as db:
         file = file_of(url)
+        if file:
+            with suppress(StorageError):  # otherwise they run out by themselves
+                claims.release_all(db)
         gate = Gate(db, file and file.parent, installation.gateway.least_free)
         asyncio.run(_run(Daemon(db, gate, lambda: _loaded(_unmoved(settings.config(), config))), loaded))
 

@@ -12,14 +12,18 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from edi_gateway.errors import AttentionError, ConfigError, GatewayError, StorageError
-from edi_gateway.pipeline.deliver import deliver
+from edi_gateway.model import utc_now
+from edi_gateway.pipeline.deliver import deliver, due, tell_alarms
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.process import process_pending
+from edi_gateway.pipeline.views import stranded_line
 from edi_gateway.store import inbox
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.engine import Database
+from edi_gateway.store.waiting import stranded
+from edi_gateway.wiring import Wired
 
 log = structlog.get_logger()
 _ALARMING: Final = 3  # polls that fail in a row; one is an everyday matter
@@ -71,10 +75,25 @@ class Work:
             await self._gate.close(error)
             return set()
 
-    async def deliver(self, destination: Destination) -> None:
+    async def begin(self, wired: Wired) -> None:
+        """Say what stands since earlier: dead letters, and what waits for partners that are not there."""
+        try:
+            await asyncio.to_thread(self._say_what_stands, wired)
+        except StorageError as error:
+            await self._gate.close(error)
+
+    async def due(self, destinations: Sequence[Destination]) -> set[str]:
+        """Destinations with something to seal or to send."""
+        try:
+            return await asyncio.to_thread(due, self._db, destinations, utc_now())
+        except StorageError as error:
+            await self._gate.close(error)
+            return set()
+
+    async def deliver(self, destination: Destination, stopping: Callable[[], bool]) -> None:
         """Seal and send what is due at a destination."""
         try:
-            await deliver(self._db, destination)
+            await deliver(self._db, destination, stopping)
         except StorageError as error:
             await self._gate.close(error)
         except Exception:
@@ -87,6 +106,12 @@ class Work:
     async def reloaded(self) -> None:
         """What lies in the configuration folder is in force."""
         await self._tell(clear_alarm, AlarmKind.CONFIGURATION, _RELOAD)
+
+    def _say_what_stands(self, wired: Wired) -> None:
+        for found in stranded(self._db, wired.channels.keys(), {each.name for each in wired.destinations}):
+            log.warning("partner.not_configured", why=stranded_line(found))
+        for destination in wired.destinations:
+            tell_alarms(self._db, destination)
 
     async def _failed(self, channel: str, error: GatewayError) -> None:
         self._failures[channel] += 1
