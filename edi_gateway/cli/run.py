@@ -17,8 +17,7 @@ from edi_gateway.config.load import Config
 from edi_gateway.daemon.service import Daemon, Loaded
 from edi_gateway.errors import ConfigError, StorageError
 from edi_gateway.pipeline.gate import Gate
-from edi_gateway.store.claims import release_all
-from edi_gateway.store.engine import Database
+from edi_gateway.store import claims
 from edi_gateway.store.lock import file_of, only_daemon
 from edi_gateway.wiring import wire
 
@@ -37,7 +36,8 @@ def run(context: typer.Context) -> None:
     with only_daemon(url), settings.database() as db:
         file = file_of(url)
         if file:
-            _take_over(db)
+            with suppress(StorageError):  # otherwise they run out by themselves
+                claims.release_all(db)
         gate = Gate(db, file and file.parent, installation.gateway.least_free)
         asyncio.run(_run(Daemon(db, gate, lambda: _loaded(_unmoved(settings.config(), config))), loaded))
 
@@ -45,12 +45,6 @@ def run(context: typer.Context) -> None:
 async def _run(daemon: Daemon, loaded: Loaded) -> None:
     if not await daemon.run(loaded):
         os._exit(0)  # a thread that cannot be cut off must not hold up the end: what it was writing is undone
-
-
-def _take_over(db: Database) -> None:
-    """Nobody else is here: what a daemon was sending when it died is due at once."""
-    with suppress(StorageError):  # its claims run out by themselves, a little later
-        release_all(db)
 
 
 def _loaded(config: Config) -> Loaded:

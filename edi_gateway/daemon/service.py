@@ -21,6 +21,7 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory
+from edi_gateway.pipeline.partners import Destination
 from edi_gateway.plugins import Sink, Source
 from edi_gateway.store.engine import Database
 from edi_gateway.wiring import Wired, carry_over
@@ -70,7 +71,6 @@ class Daemon:
         await self._gate.look()
         watching = asyncio.create_task(self._gate.watch())
         self._use(loaded)
-        await self._work.say_what_waits_in_vain(loaded.wired)
         self._every(_TICK, "deliver", self._deliver_due)
         self._every(_LEFT_OVER, "process", self._process_left_over)
         self._scheduler.start()
@@ -97,7 +97,6 @@ class Daemon:
                 "daemon.reloaded", channels=len(loaded.wired.channels), destinations=len(loaded.wired.destinations)
             )
             await self._work.reloaded()
-            await self._work.say_what_waits_in_vain(self._loaded.wired)
         finally:
             notify("READY=1")
 
@@ -109,6 +108,7 @@ class Daemon:
             self._memories.pop(work, None)
             self._turns.start(f"close {id(plugin)}", partial(self._close, work, plugin))
         self._schedule_polls()
+        self._turns.start("begin", partial(self._work.begin, wired))
 
     async def _close(self, work: str, plugin: Source | Sink) -> None:
         """Give back what a source or sink holds, once nobody uses it any more."""
@@ -145,11 +145,19 @@ class Daemon:
         self._begin(f"poll {name}", partial(self._poll, name))
 
     async def _deliver_due(self) -> None:
-        destinations = self._loaded.wired.destinations
-        due = await self._work.due(destinations) if self._gate.open else ()
-        for destination in destinations:
-            if destination.name in due:
-                self._begin(f"deliver {destination.name}", partial(self._work.deliver, destination))
+        if not self._gate.open:
+            return
+        destinations = {each.name: each for each in self._loaded.wired.destinations}
+        for name in await self._work.due(list(destinations.values())):
+            self._begin(f"deliver {name}", partial(self._deliver, destinations[name]))
+
+    async def _deliver(self, destination: Destination) -> None:
+        """Until nothing is due, or a reload has put another in its place."""
+
+        def outdated() -> bool:
+            return self._stopping.is_set() or destination not in self._loaded.wired.destinations
+
+        await self._work.deliver(destination, outdated)
 
     async def _process_left_over(self) -> None:
         for name in await self._work.left_over():

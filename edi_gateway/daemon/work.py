@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 
 from edi_gateway.errors import AttentionError, ConfigError, GatewayError, StorageError
 from edi_gateway.model import utc_now
-from edi_gateway.pipeline.deliver import deliver, due
+from edi_gateway.pipeline.deliver import deliver, due, tell_alarms
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
 from edi_gateway.pipeline.partners import Channel, Destination
@@ -75,27 +75,25 @@ class Work:
             await self._gate.close(error)
             return set()
 
+    async def begin(self, wired: Wired) -> None:
+        """Say what stands since earlier: dead letters, and what waits for partners that are not there."""
+        try:
+            await asyncio.to_thread(self._say_what_stands, wired)
+        except StorageError as error:
+            await self._gate.close(error)
+
     async def due(self, destinations: Sequence[Destination]) -> set[str]:
-        """The destinations at which something is to be sealed or sent."""
+        """Destinations with something to seal or to send."""
         try:
             return await asyncio.to_thread(due, self._db, destinations, utc_now())
         except StorageError as error:
             await self._gate.close(error)
             return set()
 
-    async def say_what_waits_in_vain(self, wired: Wired) -> None:
-        """Warn of what waits for partners that are not configured."""
-        names = [destination.name for destination in wired.destinations]
-        try:
-            for lost in await asyncio.to_thread(stranded, self._db, wired.channels, names):
-                log.warning("work.stranded", what=stranded_line(lost))
-        except StorageError as error:
-            await self._gate.close(error)
-
-    async def deliver(self, destination: Destination) -> None:
+    async def deliver(self, destination: Destination, stopping: Callable[[], bool]) -> None:
         """Seal and send what is due at a destination."""
         try:
-            await deliver(self._db, destination, self._stopping)
+            await deliver(self._db, destination, stopping)
         except StorageError as error:
             await self._gate.close(error)
         except Exception:
@@ -108,6 +106,12 @@ class Work:
     async def reloaded(self) -> None:
         """What lies in the configuration folder is in force."""
         await self._tell(clear_alarm, AlarmKind.CONFIGURATION, _RELOAD)
+
+    def _say_what_stands(self, wired: Wired) -> None:
+        for found in stranded(self._db, wired.channels.keys(), {each.name for each in wired.destinations}):
+            log.warning("partner.not_configured", why=stranded_line(found))
+        for destination in wired.destinations:
+            tell_alarms(self._db, destination)
 
     async def _failed(self, channel: str, error: GatewayError) -> None:
         self._failures[channel] += 1
