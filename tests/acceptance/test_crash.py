@@ -2,92 +2,65 @@
 
 from __future__ import annotations
 
+import os
 import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 import pytest
 
-from tests.acceptance.dropping import FULL, all_taken, drop
-from tests.acceptance.gateway import FOLDERS, MAILBOXES, Gateway, wait_until
-from tests.acceptance.verdict import deviations
-from tests.acceptance.world import CarrierFile, make_world
+from tests.acceptance.aims import newborn, spread
+from tests.acceptance.dropping import FULL
+from tests.acceptance.fire import Fire
+from tests.acceptance.forkserver import ForkServer
+from tests.acceptance.gateway import FOLDERS, Gateway, Pace
+from tests.acceptance.steps import STEPS
+from tests.acceptance.world import make_world
 from tests.servers import ServerUnderTest, openssh_server, own_server
 
 ServerFactory = Callable[[Path, Iterable[str]], AbstractContextManager[ServerUnderTest]]
 T = TypeVar("T")
-_SEED: Final = 17
-_LONGEST_LIFE: Final = 4.0  # seconds, of which starting up takes one
-_COMING: Final = 1.5  # seconds within which a life's files are dropped
-_AFTERMATH: Final = 0.02  # seconds after something happened within which its consequences are under way
-_LOGGED: Final = ("document.received", "document.processed", "delivery.sealed", "delivery.delivered")
+_QUICK: Final = Pace(poll="100ms", batch="200ms")
+_FILES: Final = 50
+_SEEDS: Final = (20250304, 20250305) if FULL else (20250304,)  # of worlds
+_KILLS: Final = 50 if FULL else 10  # in each world
 
 
+@pytest.mark.parametrize("world_seed", _SEEDS)
 @pytest.mark.parametrize("open_server", [own_server, openssh_server])
-def test_kills_change_nothing(open_server: ServerFactory, tmp_path: Path) -> None:
+def test_kills_change_nothing(
+    open_server: ServerFactory, world_seed: int, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """Killed at random moments while files keep coming, the gateway loses nothing and says nothing twice."""
-    rng = random.Random(_SEED)
-    world = make_world(200 if FULL else 60, seed=20250304)
-    kills = 30 if FULL else 10
-    with open_server(tmp_path / "remote", FOLDERS) as server, Gateway(tmp_path, server) as gateway:
+    rng = random.Random(seed := _seed())
+    print(f"to repeat it: EDI_CRASH_SEED={seed}")
+    world = make_world(_FILES, world_seed)
+    with (
+        open_server(tmp_path / "remote", FOLDERS) as server,
+        ForkServer() as forks,
+        Gateway(tmp_path, server, pace=_QUICK, run=partial(forks.run, folder=tmp_path)) as gateway,
+    ):
+        fire = Fire(gateway, server.root, forks, rng)
+        for end in newborn(rng):
+            fire.live([], end)
         gateway.command("subscribe", "globex", *world.subscriptions())
-        for files in _shares([*world.files, *world.again], kills):
-            gateway.start()
-            _live(gateway, server.root, files, rng)
-            gateway.kill()
-        gateway.start()
-        wait_until(lambda: "daemon.started" in gateway.events(), 30, "started")
-        with gateway.idle() as nothing_waits:
-            wait_until(lambda: all_taken(server.root) and nothing_waits(), 60, "everything delivered")
-        assert gateway.stop() == 0
-        assert deviations(world, gateway, server.root) == []
+        ends = spread(rng, _KILLS - 2)
+        for files, end in zip(_shares([*world.files, *world.again], len(ends)), ends, strict=True):
+            fire.live(files, end)
+        wrong = fire.finish(world)
+        print("\n".join([*fire.report.lives, str(fire.report)]))
+        record_property("crash", str(fire.report))
+        assert wrong == []
+        assert fire.report.kills == _KILLS
 
 
-def _live(gateway: Gateway, root: Path, files: Sequence[CarrierFile], rng: random.Random) -> None:
-    """One life: files keep coming until a random moment, or until something of interest happened."""
-    begun = time.monotonic()
-    coming = sorted((begun + rng.uniform(0, _COMING), file.name, file) for file in files)
-    happened, longest = _sign(gateway, root, rng)
-    while (now := time.monotonic()) < begun + longest:
-        while coming and coming[0][0] <= now:
-            drop(root, coming.pop(0)[-1])
-        if happened():
-            time.sleep(rng.choice((0, rng.uniform(0, _AFTERMATH))))
-            break
-        time.sleep(0.001)
-    for *_, file in coming:
-        drop(root, file)
-
-
-def _sign(gateway: Gateway, root: Path, rng: random.Random) -> tuple[Callable[[], bool], float]:
-    """What ends a life: something logged, something done in a mailbox, or nothing but its time in seconds."""
-    sort = rng.randrange(3)
-    if sort == 0:
-        event = rng.choice(_LOGGED)
-        return lambda: event in gateway.events(), _LONGEST_LIFE
-    if sort == 1:
-        return _touched(root / rng.choice(FOLDERS)), _LONGEST_LIFE
-    return lambda: False, rng.uniform(0.05, _LONGEST_LIFE)
-
-
-def _touched(folder: Path) -> Callable[[], bool]:
-    """Whether a carrier's file has been cleared, or something has come, been renamed or gone at a customer's."""
-    ours = not MAILBOXES.keys() & {*folder.parts}  # there, what comes is what we drop
-    last = _files(folder)
-
-    def touched() -> bool:
-        nonlocal last
-        before, last = last, _files(folder)
-        return bool(before - last) if ours else before != last
-
-    return touched
-
-
-def _files(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+def _seed() -> int:
+    """The seed of where the kills come: a new one each time in full size."""
+    given = os.environ.get("EDI_CRASH_SEED")
+    return int(given) if given else random.SystemRandom().randrange(10**9) if FULL else 17
 
 
 def _shares(items: Sequence[T], parts: int) -> Iterator[Sequence[T]]:
