@@ -25,11 +25,17 @@ class Starting(NamedTuple):
 
     share: float
 
+    def __str__(self) -> str:
+        return f"{self.share:.0%} into its start"
+
 
 class Working(NamedTuple):
     """After so many seconds of work."""
 
     seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.3f} s into its work"
 
 
 class Sight(NamedTuple):
@@ -38,6 +44,9 @@ class Sight(NamedTuple):
     of: str  # the event's name, or the folder
     seconds: float
 
+    def __str__(self) -> str:
+        return f"{1000 * self.seconds:.1f} ms after {self.of}"
+
 
 class Pause(NamedTuple):
     """Stopped (SIGSTOP) at the trip-wire for so many seconds; then it goes on, and ends after some work."""
@@ -45,6 +54,9 @@ class Pause(NamedTuple):
     at: Trip
     seconds: float
     then: float
+
+    def __str__(self) -> str:
+        return f"{self.then:.3f} s after a pause of {self.seconds:g} s {self.at}"
 
 
 class End(NamedTuple):
@@ -77,10 +89,17 @@ def spread(rng: random.Random, kills: int) -> list[End]:
         *(End(Sight(rng.choice((*_LOGGED, *FOLDERS)), rng.uniform(0, _AFTERMATH))) for _ in range(sights)),
         *(End(Working(rng.uniform(0, _AT_WORK))) for _ in range(kills - steps - starts - sights)),
         *(End(trip, signal.SIGTERM) for trip in islice(_trips(rng, signal.SIGTERM), (stops + 1) // 2)),
-        *(End(Working(rng.uniform(-0.1, _AT_WORK)), signal.SIGTERM) for _ in range(stops // 2)),
+        *(End(Working(rng.uniform(0, _AT_WORK)), signal.SIGTERM) for _ in range(stops // 2)),
     ]
     rng.shuffle(ends)
     return ends
+
+
+def paused(rng: random.Random, pauses: int, seconds: float) -> list[End]:
+    """So many lives that are suspended for so long within a request to a server, go on, and stop in order."""
+    requests = islice(cycle(("sending", "reading", "clearing", "listing", "renaming")), pauses)
+    trips = [Trip(step, "during", 1, signal.SIGSTOP, rng.uniform(0, _INTO)) for step in requests]
+    return [End(Pause(trip, seconds, rng.uniform(0, 1)), signal.SIGTERM) for trip in trips]
 
 
 def _trips(rng: random.Random, number: int) -> Iterator[Trip]:

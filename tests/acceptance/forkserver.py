@@ -33,17 +33,21 @@ class Forked:
         self.pid = pid
         self._server = server
         self._code: int | None = None
+        self._stopped = False
 
     def poll(self) -> int | None:
         """Its exit code, a signal's number below zero, or None while it lives."""
         if self._code is None:
             state = self._server.ask(look=self.pid)
-            self._code = None if state == _STOPPED else state
+            if state == _STOPPED:
+                self._stopped = True
+            else:
+                self._code = state
         return self._code
 
     def stopped(self) -> bool:
-        """Whether it has been stopped (SIGSTOP) since the last look."""
-        return self._code is None and self._server.ask(look=self.pid) == _STOPPED
+        """Whether it has been stopped (SIGSTOP) and was not told to go on."""
+        return self.poll() is None and self._stopped
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end; returns the exit code, raises subprocess.TimeoutExpired."""
@@ -62,6 +66,7 @@ class Forked:
         """Send it a signal, unless it has ended."""
         if self.poll() is None:  # until it is asked for, its number is not given away
             os.kill(self.pid, number)
+            self._stopped = self._stopped and number != signal.SIGCONT
 
 
 class ForkServer:
@@ -80,8 +85,10 @@ class ForkServer:
     ) -> None:
         self._process.communicate()
 
-    def start(self, arguments: Sequence[str | Path], log: IO[bytes], page: Path | None, trip: steps.Trip | None) -> Forked:
-        """Start the command; it writes its errors to ``log``, counts its steps on ``page``, and ends at the trip-wire."""
+    def start(
+        self, arguments: Sequence[str | Path], log: IO[bytes], page: Path | None, trip: steps.Trip | None
+    ) -> Forked:
+        """Start the command; it writes its errors to ``log``, counts its steps on ``page``, ends at the trip-wire."""
         return self._fork(arguments, log.name, "", page, trip)
 
     def run(self, arguments: Sequence[str | Path], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -125,7 +132,8 @@ def _serve() -> int:
             children.add(answer)
         elif "look" in question:
             answer = _look(question["look"], children)
-        print(json.dumps(answer), flush=True)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

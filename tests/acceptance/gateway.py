@@ -280,6 +280,8 @@ class Gateway:
         return self._process
 
     def _new_records(self) -> Iterator[Json]:
+        if self.log.stat().st_size == self._read:
+            return
         with self.log.open("rb") as log:
             log.seek(self._read)
             grown = log.read()

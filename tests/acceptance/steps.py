@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -58,8 +58,8 @@ class Trip(NamedTuple):
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        into = f" {1000 * self.seconds:.1f} ms into" if self.edge == "during" else f" {self.edge}"
-        return f"{into} no. {self.nth} of {self.step}".strip()
+        where = f"{1000 * self.seconds:.1f} ms into" if self.edge == "during" else self.edge
+        return f"{where} no. {self.nth} of {self.step}"
 
 
 class Page:
@@ -115,7 +115,7 @@ def install() -> None:
     """Wrap every step; nothing is counted before `watch`. Raises LookupError when one does not exist any more."""
     for step, targets in (*STEPS.items(), *WITHIN.items()):
         for target in targets:
-            swap(target, lambda original, step=step: _wrapped(step, original))
+            swap(target, partial(_wrapped, step))
 
 
 def watch(page: Path, trip: Trip | None) -> None:

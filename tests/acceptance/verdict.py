@@ -202,10 +202,7 @@ def _books(
     if status["outbox"] != {"pending": {}, "refused": {}}:
         yield f"outbox: {status['outbox']}"
     delivered = {each["destination"]: (each["state"], each["count"]) for each in status["deliveries"]}
-    expected = {
-        destination: ("delivered", len(received[name]))
-        for destination, name in _CUSTOMERS.items()
-    }
+    expected = {destination: ("delivered", len(received[name])) for destination, name in _CUSTOMERS.items()}
     if delivered != expected:
         yield f"deliveries {delivered}, in the mailboxes {expected}"
     unmapped: Counter[tuple[str, str]] = Counter()

@@ -1,24 +1,36 @@
-"""Broken on purpose: what is sent is made anew for each attempt, with the time of day in it."""
+"""Broken on purpose: what is sent is made anew for each attempt, and the books are made to agree."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+from sqlalchemy import update
 
 from edi_gateway.model import OutboundDocument
+from edi_gateway.store import content
+from edi_gateway.store.deliveries import DELIVERY
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import Delivery
 from tests.acceptance.swapping import swap
+
+_TIME_OF_DAY: Final = re.compile(rb"(?<=[+]\d{6}:)\d{4}(?=[+])")  # in UNB
 
 
 def _make(sealed: Callable[..., Any]) -> Callable[..., Any]:
     def broken(db: Database, delivery: Delivery) -> OutboundDocument:
         document: OutboundDocument = sealed(db, delivery)
-        now = f"{datetime.now(UTC):+%S%f}"[:5].encode()  # four digits that change all the time, as a clock's do
-        return replace(document, content=re.sub(rb"(?<=\+\d{6}):\d{4}(?=\+)", b":" + now[1:], document.content, count=1))
+        now = f"{datetime.now(UTC):%S%f}"[:4].encode()
+        anew = _TIME_OF_DAY.sub(now, document.content, count=1)
+        digest = hashlib.sha256(anew).hexdigest()
+        with db.write() as connection:
+            content.store(connection, {digest: anew})
+            connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery.id).values(digest=digest))
+        return replace(document, content=anew)
 
     return broken
 

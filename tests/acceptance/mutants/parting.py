@@ -11,4 +11,4 @@ def commit_here(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     nested = connection.get_nested_transaction()
     if nested is not None:  # its savepoint went with the commit
-        connection.exec_driver_sql(f"SAVEPOINT {nested._savepoint}")  # type: ignore[attr-defined] # of an inner class
+        connection.exec_driver_sql(f"SAVEPOINT {nested._savepoint}")
