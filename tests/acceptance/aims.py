@@ -14,6 +14,7 @@ from tests.acceptance.steps import STEPS, Edge, Trip
 _INTO: Final = 0.01  # seconds into a step at most
 _AFTERMATH: Final = 0.02  # seconds after something was seen within which its consequences are under way
 _AT_WORK: Final = 1.5  # seconds of work within which a life ends that ends at any time
+_COMING: Final = 0.5  # seconds within which most is going on: what has come is being dealt with
 _LOGGED: Final = ("document.received", "document.processed", "delivery.sealed", "delivery.delivered")
 _EDGES: Final[Sequence[Edge]] = ("before", "during", "after")
 _OFTEN: Final[Mapping[str, int]] = {"listing": 8, "any transaction": 20}  # times in a life; everything else is rarer
@@ -59,11 +60,23 @@ class Pause(NamedTuple):
         return f"{self.then:.3f} s after a pause of {self.seconds:g} s {self.at}"
 
 
+class Second(NamedTuple):
+    """A signal that comes so many seconds after the first: somebody does not want to wait."""
+
+    signal: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f", {signal.Signals(self.signal).name} {self.seconds:.3f} s later"
+
+
 class End(NamedTuple):
     """How a life ends: where, and by which signal."""
 
     aim: Trip | Sight | Starting | Working | Pause
     signal: int = signal.SIGKILL
+    second: Second | None = None
+    reload: float | None = None  # seconds of work after which it is told to load its configuration anew
 
     @property
     def trip(self) -> Trip | None:
@@ -71,7 +84,8 @@ class End(NamedTuple):
         return self.aim if isinstance(self.aim, Trip) else self.aim.at if isinstance(self.aim, Pause) else None
 
     def __str__(self) -> str:
-        return f"{signal.Signals(self.signal).name} {self.aim}"
+        reload = "" if self.reload is None else f", SIGHUP {self.reload:.3f} s into its work"
+        return f"{signal.Signals(self.signal).name} {self.aim}{self.second or ''}{reload}"
 
 
 def newborn(rng: random.Random) -> list[End]:
@@ -80,19 +94,33 @@ def newborn(rng: random.Random) -> list[End]:
 
 
 def spread(rng: random.Random, kills: int) -> list[End]:
-    """So many kills, half of them at steps, the others at any time or sight; and an orderly stop for every eighth."""
-    stops = kills // 8
+    """So many kills, half of them at steps, the others at any time or sight; every sixth after a reload.
+
+    For every eighth there is another life that is asked to stop, and may find that somebody does not want to wait.
+    """
     steps, starts, sights = (kills + 1) // 2, kills // 10, kills // 8
     ends = [
         *(End(trip) for trip in islice(_trips(rng, signal.SIGKILL), steps)),
         *(End(Starting(rng.uniform(0, 1))) for _ in range(starts)),
         *(End(Sight(rng.choice((*_LOGGED, *FOLDERS)), rng.uniform(0, _AFTERMATH))) for _ in range(sights)),
         *(End(Working(rng.uniform(0, _AT_WORK))) for _ in range(kills - steps - starts - sights)),
-        *(End(trip, signal.SIGTERM) for trip in islice(_trips(rng, signal.SIGTERM), (stops + 1) // 2)),
-        *(End(Working(rng.uniform(0, _AT_WORK)), signal.SIGTERM) for _ in range(stops // 2)),
     ]
+    for index in rng.sample(range(kills), kills // 6):
+        ends[index] = ends[index]._replace(reload=rng.uniform(0, _COMING))
+    ends += _stops(rng, kills // 8)
     rng.shuffle(ends)
     return ends
+
+
+def _stops(rng: random.Random, stops: int) -> Iterator[End]:
+    trips, second = _trips(rng, signal.SIGTERM), cycle((signal.SIGKILL, None, signal.SIGTERM))
+    for index in range(stops):
+        if index % 2:
+            yield End(next(trips), signal.SIGTERM)
+        else:
+            hurry = next(second)
+            late = Second(hurry, rng.uniform(0, _COMING)) if hurry else None
+            yield End(Working(rng.uniform(0, _COMING)), signal.SIGTERM, late)
 
 
 def paused(rng: random.Random, pauses: int, seconds: float) -> list[End]:

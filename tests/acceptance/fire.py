@@ -38,6 +38,7 @@ class Report:
     tripped: Counter[str] = field(default_factory=Counter)  # kills at that step's wire
     missed: int = 0  # kills that came although their step did not, in time
     pauses: int = 0
+    reloads: int = 0
     cut_off: int = 0  # attempts to deliver
     seen_cut_off: int = 0  # unfinished uploads left behind
 
@@ -47,7 +48,7 @@ class Report:
         hit = ", ".join(f"{step} {self.hit[step]}" for step in ("starting", *STEPS, "between"))
         return (
             f"{self.kills} kills ({self.tripped.total()} at a chosen step, {self.missed} after it did not come),"
-            f" {self.stops} stops; in progress at a kill: {hit};"
+            f" {self.stops} stops, {self.reloads} reloads; in progress at a kill: {hit};"
             f" attempts to deliver cut off: {self.cut_off}, uploads left unfinished: {self.seen_cut_off}"
         )
 
@@ -84,6 +85,7 @@ class Fire:
             time.sleep(_LOOK_AGAIN)
         self._start_took = life.start_took or self._start_took
         self.report.pauses += life.paused
+        self.report.reloads += life.reloaded
         self._end(process, end)
         for *_, file in coming:
             drop(self._root, file)
@@ -109,6 +111,9 @@ class Fire:
         """Send the signal, unless the trip-wire did, and write down where it hit."""
         tripped = process.poll() is not None
         process.send_signal(end.signal)
+        if end.second:
+            time.sleep(end.second.seconds)
+            process.send_signal(end.second.signal)
         code = process.wait(_STOPS_WITHIN)
         started = self._gateway.has_started()
         doing = steps.in_progress(self._page) or (["between"] if started else [])
@@ -123,9 +128,15 @@ class Fire:
                 report.missed += not tripped
                 report.tripped[end.trip.step] += tripped
         else:
-            assert code == 0 or (code == -end.signal and not started), f"{end}: it ended with {code}: {last}"
+            assert code in _codes(end, started=started), f"{end}: it ended with {code}: {last}"
             report.stops += 1
         self._witness.look()
+
+
+def _codes(end: End, *, started: bool) -> set[int]:
+    """How a process may end that was asked to."""
+    first = set() if started else {-end.signal}  # before it listens
+    return {0} | first | ({-end.second.signal} if end.second else set())
 
 
 class _Life:
@@ -136,9 +147,11 @@ class _Life:
     ) -> None:
         self.start_took = 0.0  # seconds; 0 until it is known
         self.paused = False
+        self.reloaded = False
         self._gateway = gateway
         self._process = process
         self._aim = aim = end.aim
+        self._reload = end.reload
         self._begun = time.monotonic()
         self._ends_at = self._begun + (starting * aim.share if isinstance(aim, Starting) else _STARTS_WITHIN)
         self._longest = longest
@@ -154,6 +167,9 @@ class _Life:
         if "daemon.started" in logged:
             self.start_took = now - self._begun
             self._ends_at = now + (self._aim.seconds if isinstance(self._aim, Working) else self._longest)
+        if self._reload is not None and self.start_took and now >= self._begun + self.start_took + self._reload:
+            self._reload, self.reloaded = None, True
+            self._process.send_signal(signal.SIGHUP)
         if isinstance(self._aim, Sight) and not self._seen and (self._aim.of in logged or self._touched()):
             self._seen, self._ends_at = True, now + self._aim.seconds
         if isinstance(self._aim, Pause) and self._process.stopped():
