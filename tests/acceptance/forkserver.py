@@ -19,11 +19,13 @@ from types import TracebackType
 from typing import IO, Any, Final, Self
 
 import edi_gateway
+from edi_gateway.pipeline import process
 from tests.acceptance import steps
 from tests.guards.project import ROOT
 
 _LOOK_AGAIN: Final = 0.002  # seconds
 _STOPPED: Final = "stopped"
+_EVENTS_PER_TRANSACTION: Final = 5  # so that small documents, too, can be killed between two of theirs
 
 
 class Forked:
@@ -175,6 +177,8 @@ def _prepare(mutants: Sequence[str]) -> None:
     for module in pkgutil.walk_packages(edi_gateway.__path__, "edi_gateway."):
         if "migrations" not in module.name:
             import_module(module.name)
+    assert process.EVENTS_PER_TRANSACTION > _EVENTS_PER_TRANSACTION
+    process.EVENTS_PER_TRANSACTION = _EVENTS_PER_TRANSACTION
     steps.install()
     for mutant in mutants:
         import_module(f"tests.acceptance.mutants.{mutant}").apply()
