@@ -79,7 +79,11 @@ class ForkServer:
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
-        assert self.ask() == "ready"
+        try:
+            assert self.ask() == "ready"
+        except BaseException:
+            self._process.communicate()
+            raise
         return self
 
     def __exit__(

@@ -97,11 +97,11 @@ destinations:
 
 
 class Pace(NamedTuple):
-    """How eager the gateway is; ``patience`` adds time-outs to every mailbox."""
+    """How eager the gateway is; ``time_outs`` are those of every mailbox."""
 
     poll: str = "250ms"
     batch: str = "500ms"
-    patience: str = ""
+    time_outs: str = ""
 
 
 EVERYDAY: Final = Pace()
@@ -115,7 +115,7 @@ def write_configuration(folder: Path, server: ServerUnderTest, pace: Pace = EVER
         "data": folder / "data",
         "mappings": ROOT / "mappings",
         "root": server.remote_root,
-        "server": f'{place}, host_key: "{key}", private_key: "${{file:{server.private_key}}}"{pace.patience}',
+        "server": f'{place}, host_key: "{key}", private_key: "${{file:{server.private_key}}}"{pace.time_outs}',
         "poll": pace.poll,
         "batch": pace.batch,
         "database": f"database: {database}\n" if database else "",

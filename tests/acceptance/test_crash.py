@@ -61,7 +61,7 @@ def test_kills_change_nothing_on_postgresql(postgres_url: str, tmp_path: Path, r
 def test_pauses_change_nothing(tmp_path: Path, record_property: Record) -> None:
     """A machine that is suspended within a request, for longer than any time-out, goes on when it wakes up."""
     pauses, seconds = 8 if FULL else 2, 1.5
-    impatient = _QUICK._replace(patience=", connect_timeout: 1s, request_timeout: 1s, keepalive: 1s")
+    impatient = _QUICK._replace(time_outs=", connect_timeout: 1s, request_timeout: 1s, keepalive: 1s")
     with own_server(tmp_path / "remote", FOLDERS) as server:
         report = _under_fire(tmp_path, server, 20250307, pauses=(pauses, seconds), pace=impatient)
     record_property("crash", str(report))

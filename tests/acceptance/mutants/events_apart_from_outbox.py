@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Connection
 
-from edi_gateway.history import DEFAULT_GAP
-from edi_gateway.store.events import MessageReport, Recorded
+from edi_gateway.store.outbox import Owed
 from tests.acceptance.mutants.parting import commit_here
 from tests.acceptance.swapping import swap
 
 
-def _make(record: Callable[..., Any]) -> Callable[..., Any]:
-    def broken(
-        connection: Connection,
-        document_id: int,
-        received_at: datetime,
-        reports: Sequence[MessageReport],
-        *,
-        window: int = 1,
-        gap: timedelta = DEFAULT_GAP,
-        reprocess: bool = False,
-    ) -> Recorded:
-        recorded: Recorded = record(
-            connection, document_id, received_at, reports, window=window, gap=gap, reprocess=reprocess
-        )
+def _make(owe: Callable[..., Any]) -> Callable[..., Any]:
+    def broken(connection: Connection, rows: Iterable[Owed]) -> None:
         commit_here(connection)
-        return recorded
+        owe(connection, rows)
 
     return broken
 
 
 def apply() -> None:
     """Put it in force in this process."""
-    swap("edi_gateway.store.events:record", _make)
+    swap("edi_gateway.store.outbox:owe", _make)
