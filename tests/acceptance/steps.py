@@ -30,7 +30,7 @@ STEPS: Final[Mapping[str, Sequence[str]]] = {
     "sealing": ["edi_gateway.pipeline.seal:_seal_one"],
     "sending": ["edi_gateway.transports.sftp.upload:write"],
     "renaming": ["edi_gateway.transports.sftp.upload:rename"],
-    "recording": ["edi_gateway.store.deliveries:start_attempt", "edi_gateway.store.deliveries:finish_attempt"],
+    "recording": ["edi_gateway.store.claims:_begin", "edi_gateway.store.claims:finish_attempt"],
 }
 """Together they are everything the daemon does that leaves a trace; each is told by the functions that do it."""
 

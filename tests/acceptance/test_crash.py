@@ -18,7 +18,7 @@ from tests.acceptance.aims import newborn, paused, spread
 from tests.acceptance.dropping import FULL, shares
 from tests.acceptance.fire import Fire, Report
 from tests.acceptance.forkserver import ForkServer
-from tests.acceptance.gateway import FOLDERS, Gateway, Pace, start_as_usual
+from tests.acceptance.gateway import FOLDERS, Gateway, Pace, start_as_usual, write_configuration
 from tests.acceptance.steps import STEPS
 from tests.acceptance.world import make_world
 from tests.servers import ServerUnderTest, openssh_server, own_server
@@ -60,7 +60,7 @@ def test_kills_change_nothing_on_postgresql(postgres_url: str, tmp_path: Path, r
 
 def test_pauses_change_nothing(tmp_path: Path, record_property: Record) -> None:
     """A machine that is suspended within a request, for longer than any time-out, goes on when it wakes up."""
-    pauses, seconds = 8 if FULL else 2, 1.5
+    pauses, seconds = 8 if FULL else 2, 2.5
     impatient = _QUICK._replace(time_outs=", connect_timeout: 1s, request_timeout: 1s, keepalive: 1s")
     with own_server(tmp_path / "remote", FOLDERS) as server:
         report = _under_fire(tmp_path, server, 20250307, pauses=(pauses, seconds), pace=impatient)
@@ -83,7 +83,13 @@ def _under_fire(
     world = make_world(_FILES, world_seed)
     with (
         ForkServer() as forks,
-        Gateway(folder, server, pace=pace, database=database, run=partial(forks.run, folder=folder)) as gateway,
+        Gateway(
+            folder,
+            server,
+            partial(write_configuration, pace=pace, database=database),
+            database=database,
+            run=partial(forks.run, folder=folder),
+        ) as gateway,
     ):
         fire = Fire(gateway, server.root, forks, rng)
         try:

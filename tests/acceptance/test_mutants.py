@@ -17,7 +17,7 @@ from tests.acceptance.aims import End
 from tests.acceptance.dropping import shares
 from tests.acceptance.fire import Fire, Report
 from tests.acceptance.forkserver import ForkServer
-from tests.acceptance.gateway import FOLDERS, Gateway, Pace
+from tests.acceptance.gateway import FOLDERS, Gateway, Pace, write_configuration
 from tests.acceptance.steps import Edge, Trip
 from tests.acceptance.swapping import swap
 from tests.acceptance.verdict import Deviation, Kind
@@ -44,7 +44,7 @@ _MUTANTS: Final = (
     Mutant("marked_before_events", "events recorded", "before", "event count", _UNSAID),
     Mutant("bytes_not_kept", "renaming", "after", "changed bytes"),
 )
-_QUICK: Final = Pace(poll="100ms", batch="100ms")
+_quick: Final = partial(write_configuration, pace=Pace(poll="100ms", batch="100ms"))
 
 
 def _killed_at(mutants: Sequence[Mutant], in_force: str, folder: Path) -> tuple[list[Deviation], Report]:
@@ -57,7 +57,7 @@ def _killed_at(mutants: Sequence[Mutant], in_force: str, folder: Path) -> tuple[
     with (
         own_server(folder / "remote", FOLDERS) as server,
         ForkServer(in_force) as forks,
-        Gateway(folder, server, pace=_QUICK, run=partial(forks.run, folder=folder)) as gateway,
+        Gateway(folder, server, _quick, run=partial(forks.run, folder=folder)) as gateway,
     ):
         gateway.command("subscribe", "globex", *world.subscriptions())
         fire = Fire(gateway, server.root, forks, random.Random(1), longest=30)

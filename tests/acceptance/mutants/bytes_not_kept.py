@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from edi_gateway.model import OutboundDocument
 from edi_gateway.store import content
+from edi_gateway.store.claims import Claim
 from edi_gateway.store.deliveries import DELIVERY
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import Delivery
@@ -22,14 +23,15 @@ _TIME_OF_DAY: Final = re.compile(rb"(?<=[+]\d{6}:)\d{4}(?=[+])")  # in UNB
 
 
 def _make(sealed: Callable[..., Any]) -> Callable[..., Any]:
-    def broken(db: Database, delivery: Delivery) -> OutboundDocument:
+    def broken(db: Database, delivery: Delivery | Claim) -> OutboundDocument:
         document: OutboundDocument = sealed(db, delivery)
         now = f"{datetime.now(UTC):%S%f}"[:4].encode()
         anew = _TIME_OF_DAY.sub(now, document.content, count=1)
         digest = hashlib.sha256(anew).hexdigest()
+        delivery_id = delivery.delivery_id if isinstance(delivery, Claim) else delivery.id
         with db.write() as connection:
             content.store(connection, {digest: anew})
-            connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery.id).values(digest=digest))
+            connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(digest=digest))
         return replace(document, content=anew)
 
     return broken
