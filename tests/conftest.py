@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.servers", "tests.postgres", "tests.databases"]
+pytest_plugins = ["tests.servers", "tests.postgres", "tests.databases", "tests.acceptance.reporting"]
 
 # "fast" is for every day; "ci" tries harder and always in the same way, so that a red build can be repeated.
 settings.register_profile("fast", max_examples=30, deadline=None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.acceptance.world import CarrierFile
 
+T = TypeVar("T")
 FULL: Final = os.environ.get("EDI_ACCEPTANCE_FULL") == "1"
 """Whether to run at the size the gateway is accepted at, rather than at one that suits every day."""
 
@@ -23,3 +25,9 @@ def drop(root: Path, file: CarrierFile) -> None:
 def all_taken(root: Path) -> bool:
     """Whether nothing is left in the carriers' mailboxes that the gateway has to take."""
     return not any(path.is_file() for carrier in ("nordlog", "kurier") for path in (root / carrier / "out").iterdir())
+
+
+def shares(items: Sequence[T], parts: int) -> Iterator[Sequence[T]]:
+    """The items in order, in so many parts of about the same size."""
+    for part in range(parts):
+        yield items[part * len(items) // parts : (part + 1) * len(items) // parts]

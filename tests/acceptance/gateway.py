@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import IO, Any, Final, NamedTuple, Protocol, Self
 
 from edi_gateway.store.engine import Database
 from edi_gateway.store.shipments import overview
@@ -22,13 +22,13 @@ Json = dict[str, Any]
 MAILBOXES: Final = {"globex": "globex/in", "initech": "initech/in", "initech status": "initech/status"}
 ZONES: Final = {"globex": "UTC", "initech": "Europe/Berlin", "initech status": "Europe/Berlin"}
 FOLDERS: Final = ("nordlog/out", "kurier/out", *MAILBOXES.values())
-_COMMAND: Final = (sys.executable, "-m", "edi_gateway.cli.main", "--config")
+_COMMAND: Final = (sys.executable, "-m", "edi_gateway.cli.main")
 _LOOK_AGAIN: Final = 0.01  # seconds between two looks at something another process changes
 
 _GATEWAY: Final = """\
 data: {data}
 mappings: {mappings}
-identity: "HUB:ZZZ"
+{database}identity: "HUB:ZZZ"
 retry: [0s, 1s, 1s, 1s, 1s, 1s, 1s, 1s, 1s, 1s]
 stop_timeout: 15s
 log: {{format: json, level: debug}}
@@ -38,7 +38,7 @@ carrier: nordlog
 timezone: Europe/Copenhagen
 channels:
   status:
-    every: 250ms
+    every: {poll}
     patience: 1s
     source: {{{server}, path: "{root}/nordlog/out", after: {{move: done}}}}
     format: {{type: edifact}}
@@ -49,7 +49,7 @@ carrier: kurier
 timezone: Europe/Berlin
 channels:
   scans:
-    every: 250ms
+    every: {poll}
     patience: 1s
     source: {{{server}, path: "{root}/kurier/out", after: delete}}
     format: {{type: edifact}}
@@ -65,7 +65,7 @@ destinations:
     sink: {{{server}, path: "{root}/globex/in"}}
     format: {{type: edifact, version: "D:01B", syntax: "UNOC:3", recipient: "GLOBEX:14"}}
     mapping: globex/tracking_events
-    batch: {{every: 500ms, at_most: 60}}
+    batch: {{every: {batch}, at_most: 60}}
     file_name: "tracking_events_{{control:09}}.edi"
 """
 # Which events change a status depends on the order in which files arrive, so that the exact comparison is made where
@@ -83,7 +83,7 @@ destinations:
       {{type: edifact, version: "D:96A", syntax: "UNOB:2", recipient: "INITECH:ZZZ", una: false, line_breaks: crlf}}
     mapping: initech/tracking_events
     unencodable: replace
-    batch: {{every: 500ms, at_most: 60}}
+    batch: {{every: {batch}, at_most: 60}}
     file_name: "INI{{control:05}}.edi"
   status:
     events: status_changes
@@ -91,12 +91,23 @@ destinations:
     format: {{type: edifact, version: "D:96A", syntax: "UNOB:2", recipient: "INITECH-STATUS:ZZZ"}}
     mapping: initech/tracking_events
     unencodable: replace
-    batch: {{every: 500ms}}
+    batch: {{every: {batch}}}
     file_name: "INS{{control:05}}.edi"
 """
 
 
-def write_configuration(folder: Path, server: ServerUnderTest) -> Path:
+class Pace(NamedTuple):
+    """How eager the gateway is; ``time_outs`` are those of every mailbox."""
+
+    poll: str = "250ms"
+    batch: str = "500ms"
+    time_outs: str = ""
+
+
+EVERYDAY: Final = Pace()
+
+
+def write_configuration(folder: Path, server: ServerUnderTest, pace: Pace = EVERYDAY, database: str = "") -> Path:
     """Write two carriers and two customers, all with mailboxes on that server; return the configuration's folder."""
     key = server.known_hosts_line.partition(" ")[2]
     place = f"type: sftp, host: {server.host}, port: {server.port}, username: {server.username}"
@@ -104,7 +115,10 @@ def write_configuration(folder: Path, server: ServerUnderTest) -> Path:
         "data": folder / "data",
         "mappings": ROOT / "mappings",
         "root": server.remote_root,
-        "server": f'{place}, host_key: "{key}", private_key: "${{file:{server.private_key}}}"',
+        "server": f'{place}, host_key: "{key}", private_key: "${{file:{server.private_key}}}"{pace.time_outs}',
+        "poll": pace.poll,
+        "batch": pace.batch,
+        "database": f"database: {database}\n" if database else "",
     }
     files = {
         "gateway": _GATEWAY,
@@ -120,6 +134,35 @@ def write_configuration(folder: Path, server: ServerUnderTest) -> Path:
     return folder / "config"
 
 
+class Process(Protocol):
+    """What `subprocess.Popen` is for the gateway's tests."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def kill(self) -> None: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+
+Arguments = Sequence[str | Path]
+Start = Callable[[Arguments, IO[bytes]], Process]
+Run = Callable[[Arguments], subprocess.CompletedProcess[str]]
+
+
+def start_as_usual(arguments: Arguments, log: IO[bytes]) -> Process:
+    """Start the command as operations do; it writes its errors to ``log``."""
+    return subprocess.Popen([*_COMMAND, *arguments], stdin=subprocess.DEVNULL, stderr=log)
+
+
+def run_as_usual(arguments: Arguments) -> subprocess.CompletedProcess[str]:
+    """Run a command as operations do."""
+    return subprocess.run([*_COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
 class Gateway:
     """``edi-gateway run`` as a process that may be killed and started again; one log for all its lives."""
 
@@ -128,13 +171,18 @@ class Gateway:
         folder: Path,
         server: ServerUnderTest,
         configure: Callable[[Path, ServerUnderTest], Path] = write_configuration,
+        *,
+        database: str = "",
+        run: Run = run_as_usual,
     ) -> None:
         self.config = configure(folder, server)
         self.log = folder / "gateway.log"
         self.log.touch()
-        self._database = f"sqlite:///{folder / 'data' / 'edi-gateway.db'}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._database = database or f"sqlite:///{folder / 'data' / 'edi-gateway.db'}"
+        self._process: Process | None = None
+        self._run = run
         self._read = 0
+        self._begun = 0  # where in the log the present life begins
 
     def __enter__(self) -> Self:
         return self
@@ -145,11 +193,13 @@ class Gateway:
         if self._process is not None and self._process.poll() is None:
             self.kill()
 
-    def start(self) -> None:
+    def start(self, start: Start = start_as_usual) -> Process:
         """Start the daemon; `events` begin with it."""
         list(self.events())
+        self._begun = self._read
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen([*_COMMAND, self.config, "run"], stdin=subprocess.DEVNULL, stderr=log)
+            self._process = start(["--config", self.config, "run"], log)
+        return self._process
 
     def kill(self) -> None:
         """End the daemon as a power cut would (SIGKILL)."""
@@ -176,6 +226,18 @@ class Gateway:
         """What was logged since the last look, by name."""
         return (record["event"] for record in self._new_records())
 
+    def has_started(self) -> bool:
+        """Whether this life has come so far as to work."""
+        return b'"daemon.started"' in self.log.read_bytes()[self._begun :]
+
+    def logged(self, event: str) -> int:
+        """How often that was logged in all lives."""
+        return self.log.read_bytes().count(f'"event": "{event}"'.encode())
+
+    def last_words(self) -> str:
+        """The end of the log."""
+        return self.log.read_text(encoding="utf-8")[-2000:]
+
     def complaints(self) -> list[str]:
         """Everything in the log of all lives that speaks of a defect, and every line that is no record."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
@@ -190,8 +252,7 @@ class Gateway:
 
     def command(self, *arguments: str) -> str:
         """What a command prints; it has to succeed."""
-        command = [*_COMMAND, str(self.config), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = self._run(["--config", self.config, *arguments])
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
         return done.stdout
 
@@ -204,7 +265,7 @@ class Gateway:
         db = Database(self._database)
 
         def nothing_waits() -> bool:
-            assert self._running().poll() is None, f"the daemon ended by itself:\n{self.log.read_text()[-2000:]}"
+            assert self._running().poll() is None, f"the daemon ended by itself:\n{self.last_words()}"
             found = overview(db)
             open_deliveries = {at for at, state in found.deliveries if state != "delivered"}
             return not (found.documents.get("received") or any(found.pending.values()) or open_deliveries)
@@ -214,11 +275,13 @@ class Gateway:
         finally:
             db.close()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         assert self._process is not None, "the daemon was not started"
         return self._process
 
     def _new_records(self) -> Iterator[Json]:
+        if self.log.stat().st_size == self._read:
+            return
         with self.log.open("rb") as log:
             log.seek(self._read)
             grown = log.read()

@@ -2,95 +2,112 @@
 
 from __future__ import annotations
 
+import os
 import random
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import pytest
+from sqlalchemy import create_engine
 
-from tests.acceptance.dropping import FULL, all_taken, drop
-from tests.acceptance.gateway import FOLDERS, MAILBOXES, Gateway, wait_until
-from tests.acceptance.verdict import deviations
-from tests.acceptance.world import CarrierFile, make_world
+from tests.acceptance.aims import newborn, paused, spread
+from tests.acceptance.dropping import FULL, shares
+from tests.acceptance.fire import Fire, Report
+from tests.acceptance.forkserver import ForkServer
+from tests.acceptance.gateway import FOLDERS, Gateway, Pace, start_as_usual, write_configuration
+from tests.acceptance.steps import STEPS
+from tests.acceptance.world import make_world
 from tests.servers import ServerUnderTest, openssh_server, own_server
 
 ServerFactory = Callable[[Path, Iterable[str]], AbstractContextManager[ServerUnderTest]]
-T = TypeVar("T")
-_SEED: Final = 17
-_LONGEST_LIFE: Final = 4.0  # seconds, of which starting up takes one
-_COMING: Final = 1.5  # seconds within which a life's files are dropped
-_AFTERMATH: Final = 0.02  # seconds after something happened within which its consequences are under way
-_LOGGED: Final = ("document.received", "document.processed", "delivery.sealed", "delivery.delivered")
+_QUICK: Final = Pace(poll="100ms", batch="200ms")
+_FILES: Final = 50 if FULL else 25
+_SEEDS: Final = (20250304, 20250305)  # of worlds
+_RUNS: Final = [*product((own_server, openssh_server), _SEEDS)] if FULL else [(own_server, _SEEDS[0])]
 
 
-@pytest.mark.parametrize("open_server", [own_server, openssh_server])
-def test_kills_change_nothing(open_server: ServerFactory, tmp_path: Path) -> None:
-    """Killed at random moments while files keep coming, the gateway loses nothing and says nothing twice."""
-    rng = random.Random(_SEED)
-    world = make_world(200 if FULL else 60, seed=20250304)
-    kills = 30 if FULL else 10
-    with open_server(tmp_path / "remote", FOLDERS) as server, Gateway(tmp_path, server) as gateway:
-        gateway.command("subscribe", "globex", *world.subscriptions())
-        for files in _shares([*world.files, *world.again], kills):
-            gateway.start()
-            _live(gateway, server.root, files, rng)
-            gateway.kill()
-        gateway.start()
-        wait_until(lambda: "daemon.started" in gateway.events(), 30, "started")
-        with gateway.idle() as nothing_waits:
-            wait_until(lambda: all_taken(server.root) and nothing_waits(), 60, "everything delivered")
-        assert gateway.stop() == 0
-        assert deviations(world, gateway, server.root) == []
+Record = Callable[[str, object], None]
 
 
-def _live(gateway: Gateway, root: Path, files: Sequence[CarrierFile], rng: random.Random) -> None:
-    """One life: files keep coming until a random moment, or until something of interest happened."""
-    begun = time.monotonic()
-    coming = sorted((begun + rng.uniform(0, _COMING), file.name, file) for file in files)
-    happened, longest = _sign(gateway, root, rng)
-    while (now := time.monotonic()) < begun + longest:
-        while coming and coming[0][0] <= now:
-            drop(root, coming.pop(0)[-1])
-        if happened():
-            time.sleep(rng.choice((0, rng.uniform(0, _AFTERMATH))))
-            break
-        time.sleep(0.001)
-    for *_, file in coming:
-        drop(root, file)
+@pytest.mark.parametrize(("open_server", "world_seed"), _RUNS)
+def test_kills_change_nothing(
+    open_server: ServerFactory, world_seed: int, tmp_path: Path, record_property: Record
+) -> None:
+    """Killed at any point while files keep coming, the gateway loses nothing and says nothing twice."""
+    with open_server(tmp_path / "remote", FOLDERS) as server:
+        report = _under_fire(tmp_path, server, world_seed, kills=50 if FULL else 10)
+    record_property("crash", str(report))
+    assert report.kills == (50 if FULL else 10)
+    if FULL:
+        assert STEPS.keys() - report.tripped.keys() == set()
 
 
-def _sign(gateway: Gateway, root: Path, rng: random.Random) -> tuple[Callable[[], bool], float]:
-    """What ends a life: something logged, something done in a mailbox, or nothing but its time in seconds."""
-    sort = rng.randrange(3)
-    if sort == 0:
-        event = rng.choice(_LOGGED)
-        return lambda: event in gateway.events(), _LONGEST_LIFE
-    if sort == 1:
-        return _touched(root / rng.choice(FOLDERS)), _LONGEST_LIFE
-    return lambda: False, rng.uniform(0.05, _LONGEST_LIFE)
+def test_kills_change_nothing_on_postgresql(postgres_url: str, tmp_path: Path, record_property: Record) -> None:
+    """The same where the database is a server, which has to notice by itself that a client is dead."""
+    name = f"crash_{os.getpid()}"
+    engine = create_engine(f"{postgres_url}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    with own_server(tmp_path / "remote", FOLDERS) as server:
+        report = _under_fire(tmp_path, server, 20250306, kills=30 if FULL else 6, database=f"{postgres_url}/{name}")
+    record_property("crash", str(report))
 
 
-def _touched(folder: Path) -> Callable[[], bool]:
-    """Whether a carrier's file has been cleared, or something has come, been renamed or gone at a customer's."""
-    ours = not MAILBOXES.keys() & {*folder.parts}  # there, what comes is what we drop
-    last = _files(folder)
-
-    def touched() -> bool:
-        nonlocal last
-        before, last = last, _files(folder)
-        return bool(before - last) if ours else before != last
-
-    return touched
+def test_pauses_change_nothing(tmp_path: Path, record_property: Record) -> None:
+    """A machine that is suspended within a request, for longer than any time-out, goes on when it wakes up."""
+    pauses, seconds = 8 if FULL else 2, 2.5
+    impatient = _QUICK._replace(time_outs=", connect_timeout: 1s, request_timeout: 1s, keepalive: 1s")
+    with own_server(tmp_path / "remote", FOLDERS) as server:
+        report = _under_fire(tmp_path, server, 20250307, pauses=(pauses, seconds), pace=impatient)
+    record_property("crash", str(report))
+    assert report.pauses == pauses
 
 
-def _files(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+def _under_fire(
+    folder: Path,
+    server: ServerUnderTest,
+    world_seed: int,
+    *,
+    kills: int = 0,
+    pauses: tuple[int, float] = (0, 0.0),
+    pace: Pace = _QUICK,
+    database: str = "",
+) -> Report:
+    """A run that has to come out right; says how to repeat it when it does not."""
+    rng = random.Random(seed := _seed())
+    world = make_world(_FILES, world_seed)
+    with (
+        ForkServer() as forks,
+        Gateway(
+            folder,
+            server,
+            partial(write_configuration, pace=pace, database=database),
+            database=database,
+            run=partial(forks.run, folder=folder),
+        ) as gateway,
+    ):
+        fire = Fire(gateway, server.root, forks, rng)
+        try:
+            for end in newborn(rng) if kills else ():
+                fire.live([], end)
+            gateway.command("subscribe", "globex", *world.subscriptions())
+            ends = [*spread(rng, max(0, kills - 2)), *paused(rng, *pauses)]
+            for files, end in zip(shares([*world.files, *world.again], len(ends)), ends, strict=True):
+                fire.live(files, end)
+            wrong = fire.finish(world, start_as_usual)
+            assert wrong == []
+        except BaseException as error:
+            error.add_note("\n".join([*fire.report.lives, f"the same kills again: EDI_CRASH_SEED={seed}"]))
+            raise
+    return fire.report
 
 
-def _shares(items: Sequence[T], parts: int) -> Iterator[Sequence[T]]:
-    """The items in order, in so many parts of about the same size."""
-    for part in range(parts):
-        yield items[part * len(items) // parts : (part + 1) * len(items) // parts]
+def _seed() -> int:
+    """The seed of where the kills come: a new one each time in full size."""
+    given = os.environ.get("EDI_CRASH_SEED")
+    return int(given) if given else random.SystemRandom().randrange(10**9) if FULL else 17

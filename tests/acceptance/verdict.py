@@ -1,12 +1,13 @@
-"""Whether a finished run came out as the world demands: everything that deviates, in words."""
+"""Whether a finished run came out as the world demands: everything that deviates, by kind and in words."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from tests.acceptance.facts import SCANS, Code, Told
 from tests.acceptance.gateway import MAILBOXES, ZONES, Gateway, Json
@@ -19,6 +20,7 @@ _NAMES: Final = {
     "initech status": re.compile(r"INS\d{5}\.edi"),
 }
 _RECIPIENTS: Final = {"globex": "GLOBEX", "initech": "INITECH", "initech status": "INITECH-STATUS"}
+_CUSTOMERS: Final = {"globex/edi": "globex", "initech/edi": "initech", "initech/status": "initech status"}
 _SHOWN: Final = 5  # of many deviations of one sort
 _STANDING: Final = re.compile(r"R")
 _AMENDED_STANDING: Final = re.compile(r"R(CR)?")  # the cancellation came before or after the first file was sealed
@@ -26,41 +28,80 @@ _WITHDRAWN: Final = re.compile(r"RC")
 _STATUS_OF: Final = {scan.initech: scan.status for scans in SCANS.values() for scan in scans.values()}
 
 
-def deviations(world: World, gateway: Gateway, root: Path) -> list[str]:
+Kind = Literal[
+    "envelope",  # of a file a customer received
+    "control numbers",  # a gap, or one used twice
+    "never told",  # an event a customer had to hear of
+    "told wrongly",  # twice, or what is not for that customer, or not taken back
+    "place",
+    "status",  # what a customer of status changes knows
+    "lost document",  # a carrier's file of which nothing is known
+    "document",  # its state
+    "quarantine",
+    "event count",  # events the gateway knows
+    "books",  # what else it says of itself
+    "changed bytes",  # a file that was not the same whenever it was sent
+    "carrier's mailbox",
+    "log",
+]
+
+
+class Deviation(NamedTuple):
+    """Something that is not as it has to be."""
+
+    kind: Kind
+    said: str
+
+
+def deviations(world: World, gateway: Gateway, root: Path) -> list[Deviation]:
     """Everything that is not as it has to be, once the daemon has stopped; ``root`` holds all mailboxes."""
     documents = gateway.ask("documents", "list", "--limit", "100000")
+    (status,) = gateway.ask("status")
     received = {name: read_mailbox(root / folder, ZONES[name]) for name, folder in MAILBOXES.items()}
-    return [
-        *(defect for name, files in received.items() for defect in _envelopes(name, files)),
-        *(wrong for name in ("globex", "initech") for wrong in _facts(world, name, received[name])),
-        *_places(world, received["globex"]),
-        *_status_changes(world, received["initech status"]),
-        *_documents(world, documents),
-        *_quarantine(world, documents, gateway),
-        *_books(world, gateway, received),
-        *_carriers_mailboxes(world, root),
-        *(f"log: {line}" for line in gateway.complaints()[:_SHOWN]),
+    found: list[tuple[Kind, Iterable[str]]] = [
+        *(("envelope", _envelopes(name, files)) for name, files in received.items()),
+        *(("control numbers", _control_numbers(name, files)) for name, files in received.items()),
+        *(("never told", _untold(world, name, received[name])) for name in ("globex", "initech")),
+        *(("told wrongly", _histories(world, name, received[name])) for name in ("globex", "initech")),
+        ("place", _places(world, received["globex"])),
+        ("status", _status_changes(world, received["initech status"])),
+        ("lost document", _listed("no document of", _names(world) - {document["name"] for document in documents})),
+        ("document", _documents(world, documents)),
+        ("quarantine", _quarantine(world, documents, gateway)),
+        ("event count", _event_count(world, status)),
+        ("books", _books(world, gateway, status, received)),
+        ("changed bytes", _changed(gateway, root)),
+        ("carrier's mailbox", _carriers_mailboxes(world, root)),
+        ("log", gateway.complaints()[:_SHOWN]),
     ]
+    return [Deviation(kind, each) for kind, said in found for each in said]
 
 
 def _envelopes(name: str, files: Sequence[ReceivedFile]) -> Iterator[str]:
-    """UNB to UNZ hold, control numbers leave no gap, names are those agreed on."""
+    """UNB to UNZ hold, names are those agreed on."""
     for file in files:
         yield from (f"{file.name}: {defect}" for defect in file.defects)
         if not _NAMES[name].fullmatch(file.name) or int(re.sub(r"\D", "", file.name)) != file.control:
             yield f"{name}: a file called {file.name} with control number {file.control}"
         if file.recipient != _RECIPIENTS[name]:
             yield f"{name}: {file.name} is for {file.recipient}"
+
+
+def _control_numbers(name: str, files: Sequence[ReceivedFile]) -> Iterator[str]:
+    """From one on, none left out and none used twice."""
     numbers = [file.control for file in files]
     if numbers != list(range(1, len(files) + 1)):
         yield f"{name}: control numbers {numbers}"
 
 
-def _facts(world: World, customer: str, files: Sequence[ReceivedFile]) -> Iterator[str]:
-    """Exactly what stands, each once; what was taken back is not there, or was and was cancelled."""
+def _untold(world: World, customer: str, files: Sequence[ReceivedFile]) -> Iterator[str]:
+    yield from _listed(f"{customer} was never told", world.standing(customer) - histories(files).keys())
+
+
+def _histories(world: World, customer: str, files: Sequence[ReceivedFile]) -> Iterator[str]:
+    """Nothing but what stands, each once; what was taken back is not there, or was and was cancelled."""
     said = histories(files)
     standing, amended = world.standing(customer), world.amended(customer)
-    yield from _listed(f"{customer} was never told", standing - said.keys())
     yield from _listed(f"{customer} has no business with", said.keys() - standing - amended)
     wrong = {}
     for told, history in said.items():
@@ -106,6 +147,10 @@ def _moves_nothing(told: Told) -> bool:
     return told.kind != "ACT" or _status(told) == "UNKNOWN"
 
 
+def _names(world: World) -> set[str]:
+    return {file.name for file in world.files}
+
+
 def _documents(world: World, documents: Sequence[Json]) -> Iterator[str]:
     """Of each content one document counts, in the state its file deserves; every other one is ignored as its copy."""
     originals = world.originals()
@@ -119,8 +164,6 @@ def _documents(world: World, documents: Sequence[Json]) -> Iterator[str]:
         for document in groups[name]:
             if document["state"] == "ignored" and document["duplicate_of"] not in {each["id"] for each in counted}:
                 yield f"{name}: document {document['id']} is ignored as a copy of {document['duplicate_of']}"
-    missing = {file.name for file in world.files} - {document["name"] for document in documents}
-    yield from _listed("no document of", missing)
     most = len(world.files) + len(world.again)
     if len(documents) > most:
         yield f"{len(documents)} documents, expected at most {most}"
@@ -147,22 +190,19 @@ def _quarantine(world: World, documents: Sequence[Json], gateway: Gateway) -> It
     yield from (f"in quarantine: {name}: {each['at']}: found {each['found']}" for name, each in found)
 
 
-def _books(world: World, gateway: Gateway, received: Mapping[str, Sequence[ReceivedFile]]) -> Iterator[str]:
-    """What the gateway says of itself agrees with what the world and the mailboxes show."""
-    (status,) = gateway.ask("status")
+def _event_count(world: World, status: Json) -> Iterator[str]:
     if status["events"] != len(world.facts):
         yield f"{status['events']} events are known, {len(world.facts)} facts were reported"
+
+
+def _books(
+    world: World, gateway: Gateway, status: Json, received: Mapping[str, Sequence[ReceivedFile]]
+) -> Iterator[str]:
+    """What the gateway says of itself agrees with what the world and the mailboxes show."""
     if status["outbox"] != {"pending": {}, "refused": {}}:
         yield f"outbox: {status['outbox']}"
     delivered = {each["destination"]: (each["state"], each["count"]) for each in status["deliveries"]}
-    expected = {
-        destination: ("delivered", len(received[name]))
-        for destination, name in {
-            "globex/edi": "globex",
-            "initech/edi": "initech",
-            "initech/status": "initech status",
-        }.items()
-    }
+    expected = {destination: ("delivered", len(received[name])) for destination, name in _CUSTOMERS.items()}
     if delivered != expected:
         yield f"deliveries {delivered}, in the mailboxes {expected}"
     unmapped: Counter[tuple[str, str]] = Counter()
@@ -170,6 +210,14 @@ def _books(world: World, gateway: Gateway, received: Mapping[str, Sequence[Recei
         unmapped[each["carrier"], each["code"]] += each["count"]
     if unmapped != world.unmapped():
         yield f"unmapped codes {unmapped}, expected {world.unmapped()}"
+
+
+def _changed(gateway: Gateway, root: Path) -> Iterator[str]:
+    """What lies in the mailboxes is what was sealed."""
+    for delivery in gateway.ask("deliveries", "list", "--limit", "100000"):
+        path = root / MAILBOXES[_CUSTOMERS[delivery["destination"]]] / delivery["name"]
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != delivery["digest"]:
+            yield f"{delivery['destination']}: {delivery['name']} is not what was sealed"
 
 
 def _carriers_mailboxes(world: World, root: Path) -> Iterator[str]:
