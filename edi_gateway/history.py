@@ -6,14 +6,29 @@ Nothing here depends on the order in which events arrived; files overtake each o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import reduce
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from edi_gateway.model import Classifier, Direction, Status
 
 DEFAULT_GAP: Final = timedelta(days=90)
+
+
+class Scan(Protocol):
+    """What of an event decides whether it moves a shipment."""
+
+    @property
+    def status(self) -> Status: ...
+    @property
+    def classifier(self) -> Classifier: ...
+    @property
+    def direction(self) -> Direction: ...
+    @property
+    def mapped(self) -> bool: ...
+    @property
+    def correction(self) -> bool: ...
 
 
 class HistoryEvent(NamedTuple):
@@ -37,17 +52,11 @@ class HistoryEvent(NamedTuple):
 
     @property
     def moving(self) -> bool:
-        """Whether the event may move a status: it happened, was understood, and was not taken back."""
-        return (
-            self.classifier is Classifier.ACT
-            and self.mapped
-            and not self.retracted
-            and self.status is not Status.UNKNOWN
-        )
+        """Whether the event may move a status, and was not taken back."""
+        return not self.retracted and may_move(self)
 
 
-@dataclass(frozen=True, slots=True)
-class ShipmentState:
+class ShipmentState(NamedTuple):
     """Where a shipment stands; ``fingerprint`` and ``status_at`` name the event that decided, or nothing."""
 
     status: Status = Status.UNKNOWN
@@ -55,7 +64,7 @@ class ShipmentState:
     direction: Direction = Direction.FORWARD
     status_at: datetime | None = None
     fingerprint: str = ""
-    milestones: Mapping[Status, tuple[datetime, datetime]] = field(default_factory=dict)  # first and last time
+    milestones: Mapping[Status, tuple[datetime, datetime]] = MappingProxyType({})  # first and last time
 
 
 class Move(NamedTuple):
@@ -109,17 +118,23 @@ def moves(known: Iterable[HistoryEvent], told: Iterable[HistoryEvent]) -> Iterat
         before = after
 
 
-def _in_order(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
-    return sorted((event for event in events if event.moving), key=lambda event: event.order)
+def may_move(event: Scan) -> bool:
+    """Whether the event may move a status: it happened and was understood."""
+    return event.classifier is Classifier.ACT and event.mapped and event.status is not Status.UNKNOWN
+
+
+def stays(status: Status, direction: Direction, event: Scan) -> bool:
+    """Whether a shipment of that status and direction keeps them in spite of a later event that may move it."""
+    if not status.terminal or status is Status.LOST or event.correction:
+        return False
+    return event.direction is not Direction.RETURN or direction is not Direction.FORWARD
 
 
 def _step(state: ShipmentState, event: HistoryEvent) -> ShipmentState:
-    if state.status.terminal and not _may_leave(state, event):
+    if stays(state.status, state.direction, event):
         return state
     return ShipmentState(event.status, event.reason, event.direction, event.occurred_at, event.fingerprint)
 
 
-def _may_leave(state: ShipmentState, event: HistoryEvent) -> bool:
-    if state.status is Status.LOST or event.correction:
-        return True
-    return event.direction is Direction.RETURN and state.direction is Direction.FORWARD
+def _in_order(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    return sorted((event for event in events if event.moving), key=lambda event: event.order)

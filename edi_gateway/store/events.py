@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select
 
 from edi_gateway.history import DEFAULT_GAP
 from edi_gateway.model import Location, MessageFunction, TrackingEvent
 from edi_gateway.store import dossier as dossiers
+from edi_gateway.store import rows, sequel
+from edi_gateway.store.bulk import among, listed
 from edi_gateway.store.dossier import AMENDMENT, EVENT, PROVENANCE, Dossier, Number, Question
-from edi_gateway.store.engine import Database, chunks, storable
+from edi_gateway.store.engine import Database, is_storable, storable
 from edi_gateway.store.reconcile import Change, Telling, changes, gather, split
 from edi_gateway.store.resolve import Issue, Report
+from edi_gateway.store.rows import place_of, structure, words_of
 from edi_gateway.store.write import write
 
 _TEXTS: Final = tuple(field.name for field in fields(TrackingEvent) if field.type == "str")
@@ -42,6 +46,10 @@ class MessageReport:
         if self.function is MessageFunction.ORIGINAL or not self.document_number:
             return False
         return self.function is MessageFunction.REPLACEMENT or not self.events
+
+
+# An event, the message that tells it, and its columns: words, references, place of its provenance.
+Said = tuple[TrackingEvent, MessageReport, tuple[Any, ...], str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +80,28 @@ def record(
     another shipment. With ``reprocess`` the reports are all the document says now: events that only its former
     reading told are retracted. ``stale`` documents are to be read anew after this one: what they filled in is dropped.
     """
-    told = [_telling(document_id, received_at, report, event, window) for report in reports for event in report.events]
-    _take_turns(connection, {report.carrier for report in reports} | {one.event.carrier for one in told})
-    question = Question(
-        {(one.event.carrier, one.event.tracking_number) for one in told}, {one.report.fact for one in told}
-    )
+    reports, said = _said(reports)
+    _take_turns(connection, {report.carrier for report in reports} | {one[0].carrier for one in said})
+    question = Question()
     if reprocess:
         _withdraw(connection, document_id, question)
     _amend(connection, document_id, received_at, [report for report in reports if report.amends], question)
-    files = dossiers.load(connection, question, window)
-    fresh = _add_new(files, told)
-    amendments = dossiers.amendments(connection, files.values())
-    epochs = [
-        epoch
-        for file in files.values()
-        for epoch in split(file, gather(file, fresh[file.number], amendments.get(file.number[0], {}), stale), gap)
-    ]
-    write(
-        connection, files.values(), epochs, {one.report: one.event for tellings in fresh.values() for one in tellings}
-    )
-    changed = [change for epoch in epochs for change in changes(epoch)]
-    new = sum(change.kind == "new" for change in changed)
+    told, odd = _by_number(said, _amended(connection, reports))
+    odd |= question.numbers
+    usual = {number: those for number, those in told.items() if number not in odd} if odd else told
+    following = sequel.following(connection, usual, window, gap)
+    changed = sequel.write(connection, following, document_id, received_at)
+    rest = told.keys() - {number for number, _, _ in following}
+    if rest or question.numbers:
+        tellings = [
+            _telling(document_id, received_at, report, event, window)
+            for number in rest
+            for event, report, *_ in told[number]
+        ]
+        changed += _reconcile(connection, tellings, question, window, gap, stale)
+    kinds = [change.kind for change in changed]
+    new, retracted = kinds.count("new"), kinds.count("retracted")
     reported = sum(len(report.events) for report in reports if report.function is not MessageFunction.CANCELLATION)
-    retracted = sum(change.kind == "retracted" for change in changed)
     return Recorded(new, max(reported - new, 0), retracted, changed)
 
 
@@ -106,10 +113,112 @@ def was_told(db: Database, document_id: int) -> bool:
         return any(connection.execute(some).first() for some in (told, amended))
 
 
+def _said(reports: Sequence[MessageReport]) -> tuple[Sequence[MessageReport], list[Said]]:
+    """The reports as they will read when they come back from the database, and their events with their columns."""
+    said = _sayings(reports)
+    words = [report.document_number for report in reports]
+    for _, _, of_event, references, place in said:
+        words += of_event[rows.OF_CARRIER]
+        words += place[rows.OF_MESSAGE]
+        words.append(references)
+    everything = "".join(words)
+    # What is not storable stands in JSON as an escape; a pair of surrogates is merely suspected.
+    if is_storable(everything) and "\\u0000" not in everything and "\\ud" not in everything:
+        return reports, said
+    cleaned = [
+        replace(
+            report,
+            document_number=storable(report.document_number),
+            events=[_storable(event) for event in report.events],
+        )
+        for report in reports
+    ]
+    return cleaned, _sayings(cleaned)
+
+
+def _sayings(reports: Iterable[MessageReport]) -> list[Said]:
+    return [
+        (event, report, words_of(event), structure(event.references), place_of(event.provenance))
+        for report in reports
+        for event in report.events
+    ]
+
+
+def _storable(event: TrackingEvent) -> TrackingEvent:
+    place, source = event.location, event.provenance
+    cleaned: dict[str, Any] = {name: storable(getattr(event, name)) for name in _TEXTS}
+    cleaned["location"] = Location(storable(place.name), storable(place.unlocode), storable(place.country))
+    cleaned["references"] = {
+        storable(qualifier): tuple(map(storable, values)) for qualifier, values in event.references.items()
+    }
+    cleaned["provenance"] = replace(source, interchange=storable(source.interchange), message=storable(source.message))
+    return replace(event, **cleaned)
+
+
+def _by_number(
+    said: Iterable[Said], amended: Collection[tuple[str, str]]
+) -> tuple[dict[Number, list[Said]], set[Number]]:
+    """What is said of each number, and the numbers told of by more than originals that name a time and stand."""
+    told: dict[Number, list[Said]] = {}
+    odd: set[Number] = set()
+    for one in said:
+        event, report, words, _, _ = one
+        number = words[:2]
+        if number in told:
+            told[number].append(one)
+        else:
+            told[number] = [one]
+        plain = report.function is MessageFunction.ORIGINAL and not event.date_only
+        if not plain or (amended and (event.carrier, report.document_number) in amended):
+            odd.add(number)
+    return told, odd
+
+
+def _amended(connection: Connection, reports: Iterable[MessageReport]) -> set[tuple[str, str]]:
+    """Those of (carrier, document number) that something cancels or replaces."""
+    document_numbers = {report.document_number for report in reports} - {""}
+    if not document_numbers:
+        return set()
+    these = {"numbers": listed(connection, document_numbers)}
+    return {(carrier, number) for carrier, number in connection.execute(_amending(connection.dialect.name), these)}
+
+
+@lru_cache
+def _amending(dialect: str) -> Select[Any]:
+    borne = among(dialect, AMENDMENT.c.document_number, "numbers")
+    return select(AMENDMENT.c.carrier, AMENDMENT.c.document_number).where(borne)
+
+
+def _reconcile(
+    connection: Connection,
+    told: Sequence[Telling],
+    question: Question,
+    window: int,
+    gap: timedelta,
+    stale: Container[int],
+) -> list[Change]:
+    """Resolve everything that was ever said of what is in question, and store the outcome."""
+    question.numbers.update((one.event.carrier, one.event.tracking_number) for one in told)
+    question.facts.update(one.report.fact for one in told)
+    if not question.numbers:
+        return []
+    files = dossiers.load(connection, question, window)
+    fresh = _add_new(files, told)
+    amendments = dossiers.amendments(connection, files.values())
+    epochs = [
+        epoch
+        for file in files.values()
+        for epoch in split(file, gather(file, fresh[file.number], amendments.get(file.number[0], {}), stale), gap)
+    ]
+    write(
+        connection, files.values(), epochs, {one.report: one.event for tellings in fresh.values() for one in tellings}
+    )
+    return [change for epoch in epochs for change in changes(epoch)]
+
+
 def _telling(
     document_id: int, received_at: datetime, message: MessageReport, event: TrackingEvent, window: int
 ) -> Telling:
-    event = _storable(event)
     source = event.provenance
     report = Report(
         fingerprint=event.fingerprint(window),
@@ -118,28 +227,12 @@ def _telling(
         date_only=event.date_only,
         correction=event.correction,
         issue=Issue(message.function, message.issued_at, received_at, document_id),
-        document_number=storable(message.document_number),
-        message=storable(source.message),
+        document_number=message.document_number,
+        message=source.message,
         segment=source.segment,
         start=source.start,
     )
     return Telling(report, event)
-
-
-def _storable(event: TrackingEvent) -> TrackingEvent:
-    """The event as it will read when it comes back from the database."""
-    place = event.location
-    said = [getattr(event, name) for name in _TEXTS]
-    values = [value for pair in event.references.items() for value in (pair[0], *pair[1])]
-    everything = "".join((*said, place.name, place.unlocode, place.country, *values))
-    if storable(everything) == everything:
-        return event
-    cleaned: dict[str, Any] = {name: storable(text) for name, text in zip(_TEXTS, said, strict=True)}
-    cleaned["location"] = Location(storable(place.name), storable(place.unlocode), storable(place.country))
-    cleaned["references"] = {
-        storable(qualifier): tuple(map(storable, values)) for qualifier, values in event.references.items()
-    }
-    return replace(event, **cleaned)
 
 
 def _take_turns(connection: Connection, carriers: Iterable[str]) -> None:
@@ -172,11 +265,8 @@ def _amend(
         return
     theirs = select(AMENDMENT).where(AMENDMENT.c.document_id == document_id)
     known = {(row.carrier, row.document_number, row.function, row.issued_at) for row in connection.execute(theirs)}
-    told = {
-        (message.carrier, storable(message.document_number), message.function, message.issued_at)
-        for message in messages
-    }
-    rows = [
+    told = {(message.carrier, message.document_number, message.function, message.issued_at) for message in messages}
+    new = [
         {
             "carrier": carrier,
             "document_number": number,
@@ -187,8 +277,8 @@ def _amend(
         }
         for carrier, number, function, issued_at in told - known
     ]
-    if rows:
-        connection.execute(insert(AMENDMENT), rows)
+    if new:
+        connection.execute(insert(AMENDMENT), new)
     _ask_bearing(connection, {(carrier, number) for carrier, number, _, _ in told}, question)
 
 
@@ -198,15 +288,15 @@ def _ask_bearing(connection: Connection, amended: Iterable[tuple[str, str]], que
     for carrier, document_number in amended:
         of_carrier[carrier].append(document_number)
     for carrier, document_numbers in of_carrier.items():
-        for some in chunks(document_numbers):
-            # The second condition says what the first implies, so that the partial index is used.
-            borne = PROVENANCE.c.document_number.in_(some) & (PROVENANCE.c.document_number != "")
-            _ask(connection, (EVENT.c.carrier == carrier) & borne, question)
+        # The second condition says what the first implies, so that the partial index is used.
+        borne = among(connection.dialect.name, PROVENANCE.c.document_number, "numbers")
+        told = (EVENT.c.carrier == carrier) & borne & (PROVENANCE.c.document_number != "")
+        _ask(connection, told, question, numbers=listed(connection, document_numbers))
 
 
-def _ask(connection: Connection, told: ColumnElement[bool], question: Question) -> None:
+def _ask(connection: Connection, told: ColumnElement[bool], question: Question, **named: object) -> None:
     events = select(EVENT.c.id, EVENT.c.carrier, EVENT.c.tracking_number).select_from(PROVENANCE.join(EVENT))
-    for row in connection.execute(events.where(told)):
+    for row in connection.execute(events.where(told), named):
         question.events.add(row.id)
         question.numbers.add((row.carrier, row.tracking_number))
 

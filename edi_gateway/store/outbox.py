@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from sqlalchemy import (
 from edi_gateway.errors import RefusedError
 from edi_gateway.model import Direction, OutboundDocument, Status, TrackingEvent, utc_now
 from edi_gateway.store import content
+from edi_gateway.store.bulk import among, insert_rows, instants, listed
 from edi_gateway.store.dossier import EVENT, SHIPMENT, event_of
 from edi_gateway.store.engine import Database, chunks, insert_new, reserve_ids, storable
 from edi_gateway.store.tables import METADATA, Action, DeliveryState, OutboxState
@@ -41,6 +43,9 @@ _SHOWN: Final = (
 )
 _ALL: Final = 1_000_000_000
 _OPPOSITE: Final = {Action.REPORT: Action.CANCEL, Action.CANCEL: Action.REPORT}
+
+
+_OWED: Final = ("destination", "customer", "event_id", "shipment_id", "action", "created_at", "state", "error")
 
 
 class UsedUpError(RefusedError):
@@ -105,6 +110,9 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
     refused before gives way, so that reopening it cannot contradict this.
     """
     wanted = {(row.destination, row.event_id): row for row in rows}
+    known = _known(connection, {event_id for _, event_id in wanted})
+    _enter_first(connection, [row for key, row in wanted.items() if key not in known])
+    wanted = {key: row for key, row in wanted.items() if key in known}
     if not wanted:
         return
     connection.execute(
@@ -286,6 +294,29 @@ def _enter(
     }
     connection.execute(insert(DELIVERY), row)
     return delivery_id
+
+
+def _known(connection: Connection, event_ids: Collection[int]) -> set[tuple[str, int]]:
+    """(destination, event) of everything that was ever owed about these events."""
+    if not event_ids:
+        return set()
+    these = {"events": listed(connection, event_ids)}
+    return {(at, event_id) for at, event_id in connection.execute(_told_of(connection.dialect.name), these)}
+
+
+@lru_cache
+def _told_of(dialect: str) -> Select[Any]:
+    return select(OUTBOX.c.destination, OUTBOX.c.event_id).where(among(dialect, OUTBOX.c.event_id, "events"))
+
+
+def _enter_first(connection: Connection, rows: Iterable[Owed]) -> None:
+    """Enter what destinations shall hear of events they never were to hear of; nothing of that can be void."""
+    now, report, pending = instants(connection)(utc_now()), Action.REPORT.value, OutboxState.PENDING.value
+    values: list[str | int | None] = []
+    for destination, customer, event_id, shipment_id, action in rows:
+        if action is Action.REPORT:
+            values += (destination, customer, event_id, shipment_id, report, now, pending, "")
+    insert_rows(connection, "outbox", _OWED, values)
 
 
 def _last_told(connection: Connection, event_ids: Collection[int]) -> dict[tuple[str, int], Action]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple
 
 from edi_gateway.history import ShipmentState, moves, split_epochs, state_of
 from edi_gateway.model import Classifier, Location, Status, TrackingEvent
 from edi_gateway.store.dossier import Dossier, Entry, Shipment
 from edi_gateway.store.resolve import Issue, Report, Resolved, resolve
+
+_DAY_ANYWHERE: Final = timedelta(hours=60)  # from noon in one zone to midnight in any other
+_AT_ONCE: Final = timedelta(0)
 
 
 class Telling(NamedTuple):
@@ -20,8 +23,7 @@ class Telling(NamedTuple):
     event: TrackingEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """An event that counts from now on ("new"), that may fit other rules now ("completed"), or that counts no longer.
 
     For a new event the statuses are the shipment's current ones just before and after it, events of one batch taken
@@ -129,11 +131,23 @@ def shipment_values(epoch: Epoch) -> dict[str, Any]:
         "fingerprint": state.fingerprint,
         "first_event_at": min(happened, default=None),
         "last_event_at": max(happened, default=None),
+        "earliest_at": min(entry.event.occurred_at for entry in epoch.entries),
+        "latest_at": _latest(epoch.entries),
         "milestones": {
             status.value: [moment.astimezone(UTC).isoformat() for moment in times]
             for status, times in sorted(state.milestones.items())
         },
     }
+
+
+def _latest(entries: Iterable[Entry]) -> datetime | None:
+    """The last instant a report can name and still concern one of these; a day without a time may end in any zone."""
+    try:
+        return max(
+            entry.event.occurred_at + (_DAY_ANYWHERE if entry.event.date_only else _AT_ONCE) for entry in entries
+        )
+    except OverflowError:
+        return None  # the calendar ends there
 
 
 class _Rows:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, delete, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
 from edi_gateway.model import utc_now
+from edi_gateway.store.bulk import among, listed
 from edi_gateway.store.engine import Database, chunks, insert_new
 from edi_gateway.store.tables import METADATA, Subscription
 
@@ -50,13 +51,18 @@ def subscriptions(db: Database, customer: str | None = None, limit: int = 1000) 
 
 def subscribers(connection: Connection, numbers: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], set[str]]:
     """(carrier, tracking number) → customers who want to hear of it; numbers nobody asked for are left out."""
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for carrier, tracking_number in numbers:
-        wanted[tracking_number].add(carrier)
-    found: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for some in chunks(wanted):
-        for row in connection.execute(select(SUBSCRIPTION).where(SUBSCRIPTION.c.tracking_number.in_(some))):
-            for carrier in wanted[row.tracking_number]:
-                if row.carrier in ("", carrier):
-                    found[carrier, row.tracking_number].add(row.customer)
-    return dict(found)
+    wanted = set(numbers)
+    carriers = {carrier for carrier, _ in numbers}
+    these = {"numbers": listed(connection, {number for _, number in wanted})}
+    found: dict[tuple[str, str], set[str]] = {}
+    for tracking_number, of_carrier, customer in connection.execute(_query(connection.dialect.name), these).all():
+        for carrier in (of_carrier,) if of_carrier else carriers:
+            if (carrier, tracking_number) in wanted:
+                found.setdefault((carrier, tracking_number), set()).add(customer)
+    return found
+
+
+@lru_cache
+def _query(dialect: str) -> Select[Any]:
+    theirs = select(SUBSCRIPTION.c.tracking_number, SUBSCRIPTION.c.carrier, SUBSCRIPTION.c.customer)
+    return theirs.where(among(dialect, SUBSCRIPTION.c.tracking_number, "numbers"))

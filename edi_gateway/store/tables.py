@@ -219,6 +219,8 @@ class Shipment(Base, table=True):
     fingerprint: str = ""  # of the event that decided
     first_event_at: datetime | None = None  # of what happened and stands
     last_event_at: datetime | None = None
+    earliest_at: datetime | None = None  # of all its events, whatever they count for
+    latest_at: datetime | None = None  # no report of it that is stored can speak of a later instant
     milestones: dict[str, list[str]] = Field(default_factory=dict, sa_type=STRUCTURE)  # status → first, last
     tracking_state: TrackingState = Field(default=TrackingState.ACTIVE, sa_type=_word(TrackingState, "tracking_state"))
 

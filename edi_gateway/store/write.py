@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, cast
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, update
 
 from edi_gateway.model import TrackingEvent
-from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, Dossier, Entry, event_values, offset_of
-from edi_gateway.store.engine import chunks, reserve_ids, storable
+from edi_gateway.store import rows
+from edi_gateway.store.bulk import Row, instants
+from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, Dossier, Entry, event_values
+from edi_gateway.store.engine import chunks, reserve_ids
 from edi_gateway.store.reconcile import Epoch, shipment_values
 from edi_gateway.store.resolve import Report
-from edi_gateway.store.tables import METADATA, TrackingState
+from edi_gateway.store.rows import offset_of
+from edi_gateway.store.tables import METADATA
 
 OUTBOX: Final = METADATA.tables["outbox"]
 
@@ -38,9 +43,9 @@ def write(
     _write_events(connection, entries)
     _write_provenance(connection, entries, events)
     if moved:
-        rows = [{"this": entry.id, "shipment_id": epoch.shipment.id} for epoch, entry in moved]
-        connection.execute(update(EVENT).where(EVENT.c.id == bindparam("this")), rows)
-        connection.execute(update(OUTBOX).where(OUTBOX.c.event_id == bindparam("this")), rows)
+        theirs = [{"this": entry.id, "shipment_id": epoch.shipment.id} for epoch, entry in moved]
+        connection.execute(update(EVENT).where(EVENT.c.id == bindparam("this")), theirs)
+        connection.execute(update(OUTBOX).where(OUTBOX.c.event_id == bindparam("this")), theirs)
     for some in chunks(gone):
         connection.execute(delete(SHIPMENT).where(SHIPMENT.c.id.in_(some)))
 
@@ -58,14 +63,21 @@ def _write_shipments(connection: Connection, epochs: Sequence[Epoch]) -> None:
         connection.execute(update(SHIPMENT).where(SHIPMENT.c.id == bindparam("this")), changed)
     for epoch, key in zip(new, reserve_ids(connection, SHIPMENT, len(new)), strict=True):
         epoch.shipment.id = key
-    if new:
-        connection.execute(insert(SHIPMENT), [_shipment_row(epoch) for epoch in new])
+    rows.insert_shipments(connection, [_shipment_row(epoch, instants(connection)) for epoch in new])
 
 
-def _shipment_row(epoch: Epoch) -> dict[str, Any]:
-    carrier, tracking_number = epoch.shipment.number
-    named = {"id": epoch.shipment.id, "carrier": carrier, "tracking_number": tracking_number}
-    return epoch.shipment.values | named | {"tracking_state": TrackingState.ACTIVE}
+def _shipment_row(epoch: Epoch, instant: Callable[[datetime], str]) -> Row:
+    state = (epoch.shipment.values[name] for name in rows.STATE)
+    return epoch.shipment.id, *(_plain(value, instant) for value in state), epoch.number, *epoch.shipment.number
+
+
+def _plain(value: object, instant: Callable[[datetime], str]) -> str | None:
+    """A column's value as it stands in a row."""
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, datetime):
+        return instant(value)
+    return rows.structure(value) if isinstance(value, dict) else cast("str | None", value)
 
 
 def _assign(epochs: Iterable[Epoch]) -> list[tuple[Epoch, Entry]]:
@@ -80,20 +92,32 @@ def _assign(epochs: Iterable[Epoch]) -> list[tuple[Epoch, Entry]]:
 
 
 def _write_events(connection: Connection, entries: Sequence[Entry]) -> None:
-    changed = [
-        _event_row(entry) | {"this": entry.id} for entry in entries if entry.stored and entry.says != entry.stored
-    ]
+    changed = [_changed_row(entry) for entry in entries if entry.stored and entry.says != entry.stored]
     if changed:
         connection.execute(update(EVENT).where(EVENT.c.id == bindparam("this")), changed)
     new = [entry for entry in entries if not entry.id]
     for entry, key in zip(new, reserve_ids(connection, EVENT, len(new)), strict=True):
         entry.id = key
-    if new:
-        connection.execute(insert(EVENT), [_event_row(entry) | {"id": entry.id} for entry in new])
+    instant = instants(connection)
+    values: list[str | int | None] = []
+    for entry in new:
+        values += rows.event_row(
+            rows.words_of(entry.event),
+            rows.structure(entry.event.references),
+            instant(entry.event.occurred_at),
+            offset_of(entry.event.occurred_at),
+            entry.id,
+            entry.fingerprint,
+            entry.shipment.id if entry.shipment else 0,
+            entry.retracted.real,
+            instant(entry.received_at),
+        )
+    rows.insert_events(connection, values)
 
 
-def _event_row(entry: Entry) -> dict[str, Any]:
+def _changed_row(entry: Entry) -> dict[str, Any]:
     return event_values(entry.event) | {
+        "this": entry.id,
         "fingerprint": entry.fingerprint,
         "retracted": entry.retracted,
         "received_at": entry.received_at,
@@ -104,35 +128,28 @@ def _event_row(entry: Entry) -> dict[str, Any]:
 def _write_provenance(connection: Connection, entries: Sequence[Entry], events: Mapping[Report, TrackingEvent]) -> None:
     """Store new reports with their events, and take along those whose event is another one now."""
     told = [(entry, report) for entry in entries for report in entry.reports]
-    new = [_provenance_row(entry, report, events[report]) for entry, report in told if not report.id]
+    instant = instants(connection)
+    new: list[str | int | None] = []
+    for entry, report in told:
+        if not report.id:
+            new += _provenance_row(entry, report, events[report], instant)
     moved = [
         {"this": report.id, "event_id": entry.id} for entry, report in told if report.id and report.event_id != entry.id
     ]
     if moved:
         connection.execute(update(PROVENANCE).where(PROVENANCE.c.id == bindparam("this")), moved)
-    if new:
-        connection.execute(insert(PROVENANCE), new)
+    rows.insert_provenance(connection, new)
 
 
-def _provenance_row(entry: Entry, report: Report, event: TrackingEvent) -> dict[str, Any]:
-    source = event.provenance
-    return {
-        "event_id": entry.id,
-        "document_id": report.issue.document_id,
-        "received_at": report.issue.received_at,
-        "interchange": storable(source.interchange),
-        "message": report.message,
-        "document_number": report.document_number,
-        "segment": report.segment,
-        "start": report.start,
-        "end": source.end,
-        "mapping": source.mapping,
-        "mapping_version": source.mapping_version,
-        "rule": source.rule,
-        "function": report.issue.function,
-        "issued_at": report.issue.issued_at,
-        "occurred_at": report.occurred_at,
-        "utc_offset": offset_of(report.occurred_at),
-        "date_only": report.date_only,
-        "correction": report.correction,
-    }
+def _provenance_row(entry: Entry, report: Report, event: TrackingEvent, instant: Callable[[datetime], str]) -> Row:
+    issue = report.issue
+    issued_at = instant(issue.issued_at) if issue.issued_at else None
+    return rows.provenance_row(
+        rows.place_of(event.provenance),
+        entry.id,
+        instant(report.occurred_at),
+        offset_of(report.occurred_at),
+        report.date_only.real,
+        report.correction.real,
+        (issue.document_id, instant(issue.received_at), issue.function.value, issued_at, report.document_number),
+    )

@@ -1,0 +1,206 @@
+"""The usual case, and fast: reports that come after everything known of their tracking number.
+
+Such a report tells a new event and changes nothing that is stored but where its shipment stands, so neither the events
+nor the reports before it need be looked at. What makes that certain, for every number whose reports pass:
+
+* All its reports are originals that name a time, none bears an amended document number (the caller sees to these), and
+  no two have one fingerprint: each is an event of its own, and stands.
+* They are later, by more than the dedupe window, than ``latest_at`` of its only shipment, which is later than anything
+  a stored report can speak of, a day without a time included: so none is known, and none takes in a day's report.
+* Together with all that is stored they lie within one gap: there is still one epoch.
+* Later than everything, they move the stored state one by one, and the state is all that has to be known.
+
+Whatever does not pass goes through `reconcile`, which comes to the same result (tests/unit/store/test_sequel.py).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
+from json import JSONDecoder
+from typing import Any, Final, Protocol, TypeVar
+
+from sqlalchemy import Connection, Select, bindparam, select
+
+from edi_gateway.history import may_move, stays
+from edi_gateway.model import Classifier, Direction, MessageFunction, Status, TrackingEvent
+from edi_gateway.store import rows
+from edi_gateway.store.bulk import Row, among, instant_text, instants, listed, stored_text
+from edi_gateway.store.dossier import EVENT, SHIPMENT, Number
+from edi_gateway.store.engine import reserve_ids
+from edi_gateway.store.reconcile import Change
+
+_STATUS: Final[Mapping[str, Status]] = {status.value: status for status in Status}
+_DIRECTION: Final[Mapping[str, Direction]] = {direction.value: direction for direction in Direction}
+_ORIGINAL: Final = MessageFunction.ORIGINAL.value
+_JSON: Final = JSONDecoder()
+_BARE: Final = len("2026-03-01 08:00:00.000000")
+
+
+class Message(Protocol):
+    """What of a message is kept with its reports."""
+
+    @property
+    def issued_at(self) -> datetime | None:
+        """When the carrier wrote it."""
+
+    @property
+    def document_number(self) -> str:
+        """The carrier's number of it."""
+
+
+M = TypeVar("M", bound=Message)
+Columns = tuple[Any, ...]
+Told = tuple[TrackingEvent, M, Columns, str, Columns]  # with words, references and place as `rows` makes them
+_Known = Sequence[Any]  # a shipment's id, tracking number and the columns of `rows.STATE`, as text
+_Scan = tuple[datetime, str, timedelta, Any]  # the clock in UTC, fingerprint, how far the carrier's is ahead, and Told
+Sequel = tuple[Number, _Known, Sequence[_Scan]]  # what follows on what is known of a number, in the order of time
+_NEW: Final = (0, "", Status.UNKNOWN.value, "", Direction.FORWARD.value, None, "", None, None, "{}", None, None)
+
+
+def following(
+    connection: Connection, told: Mapping[Number, Sequence[Told[M]]], window: int, gap: timedelta
+) -> list[Sequel]:
+    """Those of the numbers whose reports follow on; only originals with a time and without amendments may be asked."""
+    known = _known(connection, told)
+    pause = timedelta(minutes=window + 1)  # a minute more, because fingerprints round to whole minutes
+    found: list[Sequel] = []
+    for number, reports in told.items():
+        shipment = known.get(number, _NEW)
+        if shipment is None:
+            continue  # several epochs
+        scans = _scans(reports, window)
+        if scans and _follow(shipment, scans[0][0], scans[-1][0], pause, gap):
+            found.append((number, shipment, scans))
+    return found
+
+
+def write(connection: Connection, sequels: Sequence[Sequel], document_id: int, received_at: datetime) -> list[Change]:
+    """Store new events with their provenance, and where their shipments stand now."""
+    page = _Page(connection, document_id, received_at)
+    keys = iter(reserve_ids(connection, EVENT, sum(len(scans) for _, _, scans in sequels)))
+    fresh = iter(reserve_ids(connection, SHIPMENT, sum(known is _NEW for _, known, _ in sequels)))
+    for number, known, scans in sequels:
+        page.add(number, known, known[0] or next(fresh), scans, keys)
+    rows.insert_shipments(connection, page.new)
+    rows.update_shipments(connection, sorted(page.changed))
+    rows.insert_events(connection, page.events)
+    rows.insert_provenance(connection, page.provenance)
+    return page.changes
+
+
+def _known(connection: Connection, numbers: Iterable[Number]) -> Mapping[Number, _Known | None]:
+    """The only shipment of each number that is known; None where there are several."""
+    of_carrier: dict[str, list[str]] = defaultdict(list)
+    for carrier, tracking_number in numbers:
+        of_carrier[carrier].append(tracking_number)
+    found: dict[Number, _Known | None] = {}
+    query = _query(connection.dialect.name)
+    for carrier, tracking_numbers in of_carrier.items():
+        these = {"of": carrier, "numbers": listed(connection, tracking_numbers)}
+        for row in connection.execute(query, these).all():
+            number = (carrier, row[1])
+            found[number] = None if number in found else row
+    return found
+
+
+@lru_cache
+def _query(dialect: str) -> Select[Any]:
+    words = ("status", "reason", "direction", "fingerprint", "milestones")
+    state = [
+        (stored_text if name in words else instant_text)(dialect, SHIPMENT.c[name]).label(name) for name in rows.STATE
+    ]
+    theirs = among(dialect, SHIPMENT.c.tracking_number, "numbers")
+    return select(SHIPMENT.c.id, SHIPMENT.c.tracking_number, *state).where(
+        SHIPMENT.c.carrier == bindparam("of"), theirs
+    )
+
+
+def _scans(reports: Sequence[Told[M]], window: int) -> Sequence[_Scan]:
+    """The reports in the order of their events; none when two of them tell the same event."""
+    scans = []
+    for told in reports:
+        event = told[0]
+        ahead = event.occurred_at.utcoffset()
+        if ahead is None:
+            raise ValueError(f"an instant without a zone: {event.occurred_at}")
+        scans.append((event.occurred_at.replace(tzinfo=None) - ahead, event.fingerprint(window), ahead, told))
+    if len(scans) > 1:
+        if len({fingerprint for _, fingerprint, _, _ in scans}) < len(scans):
+            return ()
+        scans.sort(key=lambda scan: (scan[0], scan[3][0].status.rank, scan[1]))
+    return scans
+
+
+def _follow(known: _Known, first: datetime, last: datetime, pause: timedelta, gap: timedelta) -> bool:
+    if known is _NEW:
+        return last - first <= gap
+    earliest_at, latest_at = known[-2], known[-1]
+    if earliest_at is None or latest_at is None:
+        return False  # a version wrote it that did not keep them
+    return first - _clock(latest_at) >= pause and last - _clock(earliest_at) <= gap
+
+
+def _clock(text: str) -> datetime:
+    return datetime.fromisoformat(text[:_BARE])
+
+
+class _Page:
+    """The rows of one call."""
+
+    def __init__(self, connection: Connection, document_id: int, received_at: datetime) -> None:
+        self._instant = instants(connection)
+        self._zone = self._instant(received_at)[_BARE:]
+        self._document_id = document_id
+        self._received_at = self._instant(received_at)
+        self._issued = cache(lambda moment: moment and self._instant(moment))
+        self.new: list[Row] = []
+        self.changed: list[Row] = []
+        self.events: list[str | int | None] = []
+        self.provenance: list[str | int | None] = []
+        self.changes: list[Change] = []
+
+    def add(self, number: Number, known: _Known, shipment_id: int, scans: Sequence[_Scan], keys: Iterator[int]) -> None:
+        """Take in what follows on what is known of a number."""
+        key, _, stands, reason, way, status_at, decided, began, ended, times, earliest, latest = known
+        status, direction = _STATUS[stands], _DIRECTION[way]
+        milestones: dict[str, list[str]] = _JSON.raw_decode(times)[0] if key else {}
+        document_id, received_at, issued = self._document_id, self._received_at, self._issued
+        for clock, fingerprint, ahead, (event, message, words, references, place) in scans:
+            event_id, before, before_that = next(keys), status, reason
+            latest, offset = clock.isoformat(" ", "microseconds") + self._zone, rows.minutes(ahead)
+            earliest = earliest or latest
+            if event.classifier is Classifier.ACT:
+                began, ended = began or latest, latest
+            if may_move(event):
+                _mark(milestones, event.status, latest)
+                if not stays(status, direction, event):
+                    status, reason, direction = event.status, event.reason, event.direction
+                    status_at, decided = latest, fingerprint
+            self.events += rows.event_row(
+                words, references, latest, offset, event_id, fingerprint, shipment_id, 0, received_at
+            )
+            told = (document_id, received_at, _ORIGINAL, issued(message.issued_at), message.document_number)
+            self.provenance += rows.provenance_row(place, event_id, latest, offset, 0, event.correction.real, told)
+            self.changes.append(Change("new", event_id, shipment_id, event, before, status, before_that != reason))
+        row = (
+            shipment_id, str(status), reason, str(direction), status_at, decided,
+            began, ended, _listed(milestones), earliest, latest,
+        )  # fmt: skip
+        if key:
+            self.changed.append(row)
+        else:
+            self.new.append((*row, 1, *number))
+
+
+def _mark(milestones: dict[str, list[str]], status: Status, at: str) -> None:
+    moment = at[:_BARE].replace(" ", "T").removesuffix(".000000") + "+00:00"  # as `datetime.isoformat` has it
+    milestones[str(status)] = [milestones[status][0] if status in milestones else moment, moment]
+
+
+def _listed(milestones: Mapping[str, Sequence[str]]) -> str:
+    """As JSON; neither statuses nor instants hold anything that needs an escape."""
+    said = [f'"{name}": ["{first}", "{last}"]' for name, (first, last) in sorted(milestones.items())]
+    return f"{{{', '.join(said)}}}"
