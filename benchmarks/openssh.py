@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from benchmarks.contest import MissingError, seconds
 from benchmarks.product import write_configuration
 from edi_gateway.config.load import load_config
 from edi_gateway.wiring import Wired, wire
+from sftp_test_server.proxy import delaying_proxy
 from tests.servers import ServerUnderTest, openssh_server
 
 AGAINST: Final = "OpenSSH sftp -b"
@@ -86,19 +86,11 @@ def mailbox(*, far: bool = False) -> Iterator[Mailbox]:
     with tempfile.TemporaryDirectory(prefix="edi-bench-") as scratch:
         try:
             running = openssh_server(Path(scratch) / "remote", ("in", "out"))
-            with running as server, _distance(server.port, far=far) as port:
+            with running as server, _way(server, far=far) as port:
                 yield Mailbox(server, port, Path(scratch))
         except pytest.skip.Exception as error:
             raise MissingError(f"{error.msg} (Debian: apt install openssh-server)") from error
 
 
-@contextmanager
-def _distance(port: int, *, far: bool) -> Iterator[int]:
-    if not far:
-        yield port
-        return
-    command = [sys.executable, "-m", "benchmarks.delay", str(port), str(ONE_WAY)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:  # noqa: S603  ours
-        assert proxy.stdout is not None
-        yield int(proxy.stdout.readline())
-        proxy.terminate()
+def _way(server: ServerUnderTest, *, far: bool) -> AbstractContextManager[int]:
+    return delaying_proxy(server.host, server.port, ONE_WAY) if far else nullcontext(server.port)
