@@ -37,6 +37,7 @@ _HEADER: Final = Segment("UNH", 1, 0, 0)
 class _Prepared:
     """Format and mapping in one, whose work was done before the clock started: bytes → what was read from them."""
 
+    version: str = ""
     readings: dict[bytes, Interchange] = field(default_factory=dict)
     messages: dict[bytes, list[Message]] = field(default_factory=dict)
     said: dict[int, Harmonized] = field(default_factory=dict)
@@ -49,6 +50,10 @@ class _Prepared:
         self.readings[content] = interchange
         self.messages[content] = [message for message, _ in kept]
         self.said |= {id(message): events for message, events in kept}
+
+    def is_complete(self, _content: bytes) -> bool:
+        """As a format does."""
+        return True
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """As a format does."""
@@ -111,7 +116,7 @@ def _received(path: Path, files: Sequence[bytes]) -> Path:
 
 
 def _read_before(channel: Channel, files: Sequence[bytes]) -> Channel:
-    prepared = _Prepared()
+    prepared = _Prepared(channel.mapping.version)
     for content in files:
         prepared.read(content, channel.format, channel.mapping, channel.partner)
     stands_in: Any = prepared  # does what a mapping does

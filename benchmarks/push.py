@@ -21,13 +21,12 @@ _SMALL: Final = 4_096
 _LARGE: Final = 100_000_000
 _FILES: Final = 1_000
 _FEW: Final = 100
-_IN_FLIGHT: Final = 32
 Push = Callable[[Destination, Sequence[OutboundDocument]], Coroutine[Any, Any, None]]
 
 
 async def _sink(destination: Destination, documents: Sequence[OutboundDocument]) -> None:
-    """The sink alone, some files at a time."""
-    gate = asyncio.Semaphore(_IN_FLIGHT)
+    """The sink alone, as many files at a time as a destination sends."""
+    gate = asyncio.Semaphore(destination.in_flight)
 
     async def send(document: OutboundDocument) -> None:
         async with gate:
@@ -75,8 +74,7 @@ def _delivering() -> Iterator[Sides]:
 
 
 async def _deliver(db: Database, destination: Destination) -> None:
-    while await deliver(db, destination):
-        pass
+    await deliver(db, destination)
     await destination.sink.close()
 
 

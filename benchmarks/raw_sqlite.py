@@ -45,6 +45,9 @@ def recorded(path: Path) -> Recording:
     keys = {"event": ("id", batch), "shipment": ("id", of_shipment)}
     for table in sorted(rows.keys() - _BEFORE, key=lambda name: (name not in _FIRST, name != "shipment", name)):
         column, batches = keys.get(table, ("event_id", batch))
+        if column not in columns[table]:  # a row for each document
+            transactions[0].append((table, rows[table]))
+            continue
         for index, some in _split(rows[table], columns[table].index(column), batches):
             transactions[index].append((table, some))
     return Recording({table: rows[table] for table in ("content", "document") if table in rows}, transactions)
