@@ -1,5 +1,6 @@
 # make demo   see the gateway at work: carriers, customers and an sFTP server on this machine
 # make test   the whole test suite; make test ARGS="-k dedupe" for a part of it
+# make bench  speed beside that of others; make bench ONLY=pull for some of it (docs/benchmarks.md)
 # make check  style, types and the layers of the architecture
 #
 # Needs make and Python 3.11 or newer; no root, no compiler. Everything is installed below .tools and .venv, with
@@ -15,7 +16,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 UV := .tools/bin/uv
-CODE := $(wildcard edi_gateway sftp_test_server demo tests)
+CODE := $(wildcard edi_gateway sftp_test_server demo benchmarks tests)
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := 1
@@ -35,7 +36,7 @@ install = if $(UV) --version >/dev/null 2>&1; \
 	then $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(call hashed,$(1)); \
 	else $(BIN)/python -m pip install --quiet $(call hashed,$(1)); fi
 
-.PHONY: help demo test check format lock wheel-smoke clean
+.PHONY: help demo test bench check format lock wheel-smoke clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -45,6 +46,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .

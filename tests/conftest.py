@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import os
 
+import structlog
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.servers", "tests.postgres", "tests.databases", "tests.acceptance.reporting"]
+
+# As the daemon does: by itself, structlog would draw the values of all variables of each traceback, for seconds.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # "fast" is for every day; "ci" tries harder and always in the same way, so that a red build can be repeated.
 settings.register_profile("fast", max_examples=30, deadline=None)

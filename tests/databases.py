@@ -2,14 +2,22 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import NullPool, create_engine
 
 from edi_gateway.store.engine import Database
-from tests.postgres import postgres_server
+from edi_gateway.store.tables import METADATA
+
+_ONLY_WE: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_NO_ROWS: Final = ";".join(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables))
+_FROM_ONE: Final = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
 
 
 @pytest.fixture(scope="session")
@@ -22,10 +30,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template() -> Iterator[str]:
-    with postgres_server() as server:
-        url = f"{server}/template_store"
-        _in_postgres(server, "CREATE DATABASE template_store")
+def postgres_store(postgres_url: str) -> Iterator[str]:
+    """One database for all the tests of a process, one after the other: making one for each takes far longer."""
+    with _made(postgres_url) as url:
         database = Database(url)
         database.migrate()
         database.close()
@@ -33,14 +40,13 @@ def postgres_template() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without tables."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'gateway.sqlite'}"
-    server = request.getfixturevalue("postgres_template").rpartition("/")[0]
-    name = f"t{uuid4().hex}"
-    _in_postgres(server, f"CREATE DATABASE {name}")
-    return f"{server}/{name}"
+        yield f"sqlite:///{tmp_path / 'gateway.sqlite'}"
+        return
+    with _made(request.getfixturevalue("postgres_url")) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -51,19 +57,23 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         database = Database(f"sqlite:///{path}")
     else:
-        database = Database(_copy(request.getfixturevalue("postgres_template")))
+        url = request.getfixturevalue("postgres_store")
+        _in_postgres(url, _ONLY_WE, _NO_ROWS, _FROM_ONE)
+        database = Database(url)
     yield database
     database.close()
 
 
-def _copy(template: str) -> str:
-    server, name = template.rpartition("/")[0], f"t{uuid4().hex}"
-    _in_postgres(server, f"CREATE DATABASE {name} TEMPLATE template_store")
-    return f"{server}/{name}"
+@contextmanager
+def _made(server: str) -> Iterator[str]:
+    name = f"t{uuid4().hex}"
+    _in_postgres(f"{server}/postgres", f"CREATE DATABASE {name}")
+    yield f"{server}/{name}"
+    _in_postgres(f"{server}/postgres", f"DROP DATABASE {name} WITH (FORCE)")  # each is hundreds of files
 
 
-def _in_postgres(server: str, statement: str) -> None:
-    engine = create_engine(make_url(f"{server}/postgres"), isolation_level="AUTOCOMMIT")
+def _in_postgres(url: str, *statements: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
+        for statement in statements:
+            connection.exec_driver_sql(statement)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -38,6 +39,8 @@ def run(context: typer.Context) -> None:
         if file:
             with suppress(StorageError):  # otherwise they run out by themselves
                 claims.release_all(db)
+        gc.collect()
+        gc.freeze()  # it stays: looking through it with what comes and goes would hold everybody up each time
         gate = Gate(db, file and file.parent, installation.gateway.least_free)
         asyncio.run(_run(Daemon(db, gate, lambda: _loaded(_unmoved(settings.config(), config))), loaded))
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from edi_gateway.daemon.loop_watch import watch_loop
 from edi_gateway.daemon.systemd import notify, notify_reloading
 from edi_gateway.daemon.turns import Turns
 from edi_gateway.daemon.work import Work
@@ -69,7 +70,7 @@ class Daemon:
             loop.add_signal_handler(number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._turns.start, "reload", self._reload)
         await self._gate.look()
-        watching = asyncio.create_task(self._gate.watch())
+        watching = (asyncio.create_task(self._gate.watch()), asyncio.create_task(watch_loop()))
         self._use(loaded)
         self._every(_TICK, "deliver", self._deliver_due)
         self._every(_LEFT_OVER, "process", self._process_left_over)
@@ -78,7 +79,8 @@ class Daemon:
         notify("READY=1")
         await self._stopping.wait()
         notify("STOPPING=1")
-        watching.cancel()
+        for watch in watching:
+            watch.cancel()
         return await self._stop()
 
     async def _reload(self) -> None:

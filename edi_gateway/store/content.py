@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from itertools import count
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from edi_gateway.store.engine import Database, chunks, insert_new
 from edi_gateway.store.tables import METADATA
 
 CONTENT: Final = METADATA.tables["content"]
+_CHUNK_OF: Final = select(CONTENT.c.chunk).where(CONTENT.c.digest == bindparam("of"), CONTENT.c.seq == bindparam("at"))
 _CHUNK: Final = 1 << 20  # one row holds at most 1 MiB, so that no driver builds one huge parameter
 
 
@@ -29,10 +32,22 @@ def store(connection: Connection, contents: Mapping[str, bytes]) -> None:
 
 
 def load(db: Database, digest: str) -> bytes:
-    """The bytes of that digest. Raises LookupError when there are none."""
-    ordered = select(CONTENT.c.chunk).where(CONTENT.c.digest == digest).order_by(CONTENT.c.seq)
+    """The bytes of that digest, held once and no more while they are put together.
+
+    Raises LookupError when there are none.
+    """
+    joined = BytesIO()  # hands out its buffer without a copy of it
     with db.read() as connection:
-        stored = connection.execute(ordered).scalars().all()
-    if not stored:
-        raise LookupError(f"no bytes are stored under {digest}")
-    return b"".join(stored)
+        if not [joined.write(chunk) for chunk in _chunks(connection, digest)]:
+            raise LookupError(f"no bytes are stored under {digest}")
+    return joined.getvalue()
+
+
+def _chunks(connection: Connection, digest: str) -> Iterator[bytes]:
+    for seq in count():
+        chunk = connection.execute(_CHUNK_OF, {"of": digest, "at": seq}).scalar()
+        if chunk is None:
+            return
+        yield chunk
+        if len(chunk) < _CHUNK:
+            return

@@ -12,7 +12,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("edi_gateway", "sftp_test_server", "demo")
 _TEXT: Final = {".py", ".md", ".yaml", ".toml", ".in", ".lock", ".service", ".edi", ".mako", ""}
-_FOLDERS: Final = (*PACKAGES, "tests", "docs", "mappings", "config", "packaging", "requirements", ".ci")
+_FOLDERS: Final = (*PACKAGES, "benchmarks", "tests", "docs", "mappings", "config", "packaging", "requirements", ".ci")
 
 
 def relative(path: Path) -> str:

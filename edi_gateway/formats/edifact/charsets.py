@@ -92,7 +92,8 @@ def _decodes(data: bytes, codec: str) -> bool:
 
 def mask_shifted(content: bytes) -> bytes:
     """Blot out the two-byte runs of ISO 2022, byte for byte: what looks like a delimiter in there is half a letter."""
-    if b"\x1b$" not in content:
+    # One byte is looked for ten times as fast as two, and no other thread can run meanwhile.
+    if b"\x1b" not in content or b"\x1b$" not in content:
         return content
     return _SHIFTED.sub(lambda run: b"x" * len(run[0]), content)
 

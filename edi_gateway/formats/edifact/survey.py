@@ -16,6 +16,8 @@ _HEADER: Final = re.compile(rb"[ \t\r\n]*+UNB(?=[^A-Za-z0-9\s])")
 _START: Final = re.compile(rb"(?s)(?:UNA.{6}[ \t\r\n]*+)?UNB(?=[^A-Za-z0-9\s][A-Z]{4}[^A-Za-z0-9\s])")
 _MESSAGE: Final = re.compile(rb"(?<![A-Za-z0-9])UN[GH](?=[^A-Za-z0-9\s])")
 _SHOWN: Final = 20
+_WINDOW: Final = 1 << 20  # bytes searched at once: no other thread can run meanwhile
+_OVERLAP: Final = 4096  # bytes that the beginning of an interchange may reach into the next window
 
 
 def begins_here(content: bytes, at: int) -> bool:
@@ -25,8 +27,11 @@ def begins_here(content: bytes, at: int) -> bool:
 
 def next_start(content: bytes, at: int) -> int:
     """Offset of the next interchange at or after ``at``; the end of the document when there is none."""
-    found = _START.search(content, at)
-    return found.start() if found else len(content)
+    for begin in range(at, len(content), _WINDOW):
+        found = _START.search(content, begin, begin + _WINDOW + _OVERLAP)
+        if found and found.start() < begin + _WINDOW:
+            return found.start()
+    return len(content)
 
 
 def next_message(content: bytes, at: int, limit: int) -> int:

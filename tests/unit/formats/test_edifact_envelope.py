@@ -38,6 +38,15 @@ def test_several_interchanges_in_one_file() -> None:
     assert [(len(each.messages), each.interchange.findings) for each in found] == [(1, ()), (1, ())]
 
 
+@pytest.mark.parametrize("length", [(1 << 20) + off for off in (-13, -9, -2, -1, 0, 1)])
+def test_an_interchange_is_found_behind_much_that_is_none(length: int) -> None:
+    """Wherever it begins behind a megabyte of other text, it is read from its UNA on."""
+    second = b"UNA:+.? '" + sample()
+    found = read_all(sample() + b"x" * length + second)
+    assert [len(each.messages) for each in found] == [1, 0, 1]
+    assert found[-1].interchange.position.start == len(sample()) + length
+
+
 @pytest.mark.parametrize(
     "around", [(b"\xef\xbb\xbf", b""), (b"\r\n  ", b" \r\n\x1a"), (b"\xef\xbb\xbf\n", b"\x00\x00")]
 )
