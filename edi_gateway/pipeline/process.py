@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 from structlog.contextvars import bound_contextvars
 
-from edi_gateway.errors import TransientError
+from edi_gateway.errors import StorageError
 from edi_gateway.model import Level, Position
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.reading import Reading, defect, read
@@ -85,6 +85,7 @@ def process_pending(
     """Process every committed document that waits, oldest first, until told to stop; returns how many were done.
 
     A document whose channel is no longer configured waits for it to come back. May run once per channel at a time.
+    Raises StorageError when the database takes nothing; the document then is as it was.
     """
     done = 0
     for document in inbox.to_process(db, list(channels)):
@@ -105,9 +106,9 @@ def _try(
     """Process a document; one that makes us fail must not keep those behind it waiting."""
     try:
         outcome = process(db, document, channel, destinations, stopping)
-    except TransientError as error:
+    except StorageError as error:
         log.warning("document.waits", why=str(error))
-        return False
+        raise  # the next one would fare no better
     except Exception as error:
         log.exception("document.defect")
         with db.write() as connection:

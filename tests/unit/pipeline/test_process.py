@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edi_gateway.errors import StorageError
 from edi_gateway.model import RawDocument, Status
 from edi_gateway.pipeline import process as processing
 from edi_gateway.pipeline.process import process_pending
@@ -156,6 +157,68 @@ def test_a_crash_between_two_transactions_loses_and_doubles_nothing(
     assert shipments.overview(db).events == 9
 
 
+def breaks_off(db: Database, wired: Wired, content: bytes, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Process a document two events at a time and die in the third transaction; the size of every batch, also later."""
+    monkeypatch.setattr(processing, "EVENTS_PER_TRANSACTION", 2)
+    record, sizes = events.record, list[int]()
+
+    def dies_at_the_third(*args: Any, **more: Any) -> events.Recorded:
+        sizes.append(sum(len(report.events) for report in args[3]))
+        if len(sizes) == 3:
+            raise KeyboardInterrupt
+        return record(*args, **more)
+
+    monkeypatch.setattr(events, "record", dies_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        take(db, wired, content)
+    return sizes
+
+
+def test_a_reading_that_broke_off_goes_on_piece_by_piece(
+    db: Database, wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A big document is not held in memory as a whole because the process was killed; its counts are those of all."""
+    content = interchange(*(message(sts(f"K{n}", "21", n), ref=str(n)) for n in range(9)))
+    sizes = breaks_off(db, wired, content, monkeypatch)
+    process_pending(db, wired.channels, wired.destinations)
+    assert sizes[3:] == [2, 2, 2, 2, 1]
+    (document,) = inbox.documents(db)
+    assert (document.events_new, document.events_duplicate, document.messages) == (9, 0, 9)
+
+
+def test_a_reading_that_broke_off_goes_on_with_another_mapping(
+    db: Database, wired: Wired, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The daemon was started again with a mended mapping: nothing the first part said remains beside it."""
+    content = interchange(*(message(sts(f"K{n}", "QX::87", n), ref=str(n)) for n in range(9)))
+    breaks_off(db, wired, content, monkeypatch)
+    own = tmp_path / "mappings" / "speedy.yaml"
+    own.parent.mkdir()
+    own.write_text("extends: standard/iftsta\ncode_lists: [{agency: '87', codes: {QX: DELIVERED}}]\n")
+    mended = configured.wired(
+        tmp_path / "mended",
+        gateway=f"mappings: [{own.parent}, {configured.MAPPINGS}]\nidentity: HUB\n",
+        carriers__speedy=configured.CARRIER.replace("standard/iftsta", "speedy"),
+    )
+    process_pending(db, mended.channels, mended.destinations)
+    assert (shipments.unmapped(db), waiting(db)) == ([], {"globex/edi": 9})
+
+
+def test_a_retry_after_the_time_zone_is_mended_replaces_what_was_said(
+    db: Database, wired: Wired, tmp_path: Path
+) -> None:
+    """The mapping is the same, and yet the document says something else."""
+    document = take(db, wired, interchange(message(sts("K1", "21", 0))))
+    zone = configured.CARRIER.replace("Europe/Berlin", "Europe/Lisbon")
+    mended = configured.wired(tmp_path / "mended", carriers__speedy=zone)
+    with db.write() as connection:
+        inbox.reopen(connection, document)
+    process_pending(db, mended.channels, mended.destinations)
+    ((was, now),) = [shipment.events for shipment in shipments.history(db, "K1")]
+    assert [(event.event.occurred_at.hour, event.retracted) for event in (was, now)] == [(8, True), (8, False)]
+    assert waiting(db) == {"globex/edi": 1}
+
+
 def test_files_are_sealed_in_batches_with_numbers_that_follow_each_other(db: Database, wired: Wired) -> None:
     """At most three events a file; control numbers 1, 2, 3; each event in one of them."""
     take(db, wired, interchange(message(*(sts(f"K{n}", "21", n) for n in range(7)))))
@@ -259,7 +322,8 @@ def test_a_full_database_leaves_the_document_as_it_was(tmp_path: Path, wired: Wi
     content = interchange(*(message(sts(f"K{n}", "21", n % 60), ref=str(n)) for n in range(500)))
     (received,) = inbox.receive(db, "speedy", [RawDocument("speedy/files", "a.edi", content, NOW)])
     room(db, 5)
-    assert process_pending(db, wired.channels, wired.destinations) == 0
+    with pytest.raises(StorageError, match="full"):
+        process_pending(db, wired.channels, wired.destinations)
     assert inbox.document(db, received.document_id).state is DocumentState.RECEIVED
     assert (findings.of_document(db, received.document_id), waiting(db)) == ([], {})
     room(db, 1_000_000)
@@ -287,7 +351,8 @@ def test_a_refusing_server_leaves_the_document_as_it_was(db: Database, wired: Wi
             f" $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$ LANGUAGE plpgsql;"
             " CREATE TRIGGER no BEFORE INSERT ON event EXECUTE FUNCTION no()"
         )
-    assert process_pending(db, wired.channels, wired.destinations) == 0
+    with pytest.raises(StorageError, match="no"):
+        process_pending(db, wired.channels, wired.destinations)
     assert inbox.document(db, received.document_id).state is DocumentState.RECEIVED
     assert findings.of_document(db, received.document_id) == []
     with db.write() as connection:
