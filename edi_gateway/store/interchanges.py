@@ -46,15 +46,14 @@ def enter(
     was accepted with stays accepted, however often it is read.
     """
     _take_turns(connection, document.carrier)
+    stood = _withdraw(connection, document.id, number) == (InterchangeState.ACCEPTED, digest)
     key = _control_key(interchange.control_ref)
     if broken:
         entered = Entered(InterchangeState.FAILED)
-    elif not key or _stands(connection, document.id, number, digest):
+    elif not key or stood:
         entered = Entered(InterchangeState.ACCEPTED)
     else:
-        entered = _judged(connection, document, _named_alike(document, number, interchange, key), digest, unique=unique)
-    here = (INTERCHANGE.c.document_id == document.id) & (INTERCHANGE.c.number == number)
-    connection.execute(delete(INTERCHANGE).where(here))
+        entered = _judged(connection, document, _named_alike(document, interchange, key), digest, unique=unique)
     row = {
         "document_id": document.id,
         "number": number,
@@ -103,15 +102,16 @@ def _control_key(reference: str) -> str:
     return key.lstrip("0") or "0" if key.isdigit() else key
 
 
-def _stands(connection: Connection, document_id: int, number: int, digest: str) -> bool:
+def _withdraw(connection: Connection, document_id: int, number: int) -> tuple[InterchangeState, str] | None:
+    """Take away what an earlier reading noted, so that nothing repeats itself; returns its state and digest."""
     here = (INTERCHANGE.c.document_id == document_id) & (INTERCHANGE.c.number == number)
-    accepted = here & (INTERCHANGE.c.state == InterchangeState.ACCEPTED) & (INTERCHANGE.c.digest == digest)
-    return connection.execute(select(INTERCHANGE.c.number).where(accepted)).first() is not None
+    row = connection.execute(select(INTERCHANGE.c.state, INTERCHANGE.c.digest).where(here)).first()
+    connection.execute(delete(INTERCHANGE).where(here))
+    return (row.state, row.digest) if row else None
 
 
-def _named_alike(document: Document, number: int, interchange: Interchange, key: str) -> ColumnElement[bool]:
-    """Accepted ones of the same sender, recipient and reference: of other documents, or before it in its own."""
-    before = (INTERCHANGE.c.document_id != document.id) | (INTERCHANGE.c.number < number)
+def _named_alike(document: Document, interchange: Interchange, key: str) -> ColumnElement[bool]:
+    """Accepted ones of the same carrier, sender, recipient and reference."""
     return (
         (INTERCHANGE.c.carrier == document.carrier)
         & (INTERCHANGE.c.control_key == key)
@@ -119,7 +119,6 @@ def _named_alike(document: Document, number: int, interchange: Interchange, key:
         & (INTERCHANGE.c.recipient == storable(str(interchange.recipient)))
         & (INTERCHANGE.c.test == interchange.test)
         & (INTERCHANGE.c.state == InterchangeState.ACCEPTED)
-        & before
     )
 
 

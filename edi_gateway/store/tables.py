@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import JSON, BigInteger, Enum, Index, Integer, MetaData, Text, UniqueConstraint
-from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index, Text, UniqueConstraint
+from sqlmodel import Field
 
 from edi_gateway.model import Classifier, Direction, Level, MessageFunction, Severity, Status, TimeBasis
+from edi_gateway.store.columns import BIG, STRUCTURE, Base
+from edi_gateway.store.columns import key as _key
+from edi_gateway.store.columns import to as _to
+from edi_gateway.store.columns import where as _where
+from edi_gateway.store.columns import word as _word
 
-METADATA: Final = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-BIG: Final[Any] = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER keys only
+METADATA: Final = Base.metadata
 OPEN_DELIVERY: Final = "state IN ('sealed', 'retrying')"  # as the partial indexes say it, and queries that use them
 PENDING: Final = "state = 'pending'"
-STRUCTURE: Final[Any] = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 class DocumentState(StrEnum):
@@ -101,33 +93,6 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-def _word(kind: type[StrEnum], name: str) -> Any:
-    return Enum(
-        kind,
-        name=name,
-        native_enum=False,
-        create_constraint=True,
-        length=20,
-        values_callable=lambda words: [word.value for word in words],
-    )
-
-
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": sql(condition), "postgresql_where": sql(condition)}
-
-
-def _key() -> Any:
-    return Field(default=None, primary_key=True, sa_type=BIG)
-
-
-def _to(target: str, *, index: bool = False) -> Any:
-    return Field(foreign_key=target, sa_type=BIG, index=index)
-
-
-class Base(SQLModel, registry=registry(metadata=METADATA)):
-    """Base of every table: its own metadata, so that no other SQLModel in the process joins the schema."""
-
-
 class Content(Base, table=True):
     """A piece of at most 1 MiB of some bytes, addressed by the SHA-256 of all of them."""
 
@@ -142,13 +107,7 @@ class Document(Base, table=True):
     __table_args__ = (
         Index("ix_document_carrier", "carrier", "digest"),
         Index("ix_document_state", "state", "id"),
-        Index(
-            "ix_document_waiting",
-            "channel",
-            "id",
-            sqlite_where=sql("state = 'received'"),
-            postgresql_where=sql("state = 'received'"),
-        ),
+        Index("ix_document_waiting", "channel", "id", **_where("state = 'received'")),
     )
 
     id: int = _key()

@@ -137,6 +137,14 @@ def test_a_reference_that_failed_may_come_again(db: Database, wired: Wired, fail
     assert (second.state, second.events_new) == (DocumentState.PROCESSED, 1)
 
 
+def test_a_broken_envelope_is_said_to_be_broken_whatever_its_reference(db: Database, wired: Wired) -> None:
+    """Cut short while it repeated a known reference: the sender has to know that it was cut short."""
+    take(db, wired, FIRST)
+    assert states(db, take(db, wired, OTHER[:-9], name="b.edi").id) == ["failed"]
+    (finding,) = findings.quarantine(db)
+    assert finding.expected == "UNZ"
+
+
 def test_of_a_file_only_the_interchange_that_failed_may_come_again(db: Database, wired: Wired) -> None:
     """What stands beside it was accepted."""
     bad = interchange(message(sts("K2", "21", 0), trailer="9"), ref="I2")

@@ -6,8 +6,10 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from edi_gateway.errors import TransientError
 from edi_gateway.model import RawDocument
@@ -162,6 +164,19 @@ def test_documents_wait_oldest_first_until_settled(db: Database) -> None:
     with db.write() as connection:
         inbox.reopen(connection, 2)
     assert [one.document_id for one in received] == [document.id for document in inbox.to_process(db, ["in"])]
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_what_waits_for_one_channel_is_found_by_an_index(db: Database) -> None:
+    """However many documents were processed, and however many of other channels wait."""
+    asked: list[tuple[str, Any]] = []
+    event.listen(db._reader, "before_cursor_execute", lambda *what: asked.append((what[2], what[3])))
+    inbox.to_process(db, ["in"])
+    statement, parameters = asked[-1]
+    with db.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+
+    assert ["SEARCH document USING INDEX ix_document_waiting (channel=?)"] == [row.detail for row in plan]
 
 
 def test_documents_are_found_by_carrier_channel_and_state(db: Database) -> None:
