@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import JSON, BigInteger, Enum, Integer, MetaData
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -33,6 +34,11 @@ def word(kind: type[StrEnum], name: str) -> Any:
         length=20,
         values_callable=lambda words: [word.value for word in words],
     )
+
+
+def where(condition: str) -> dict[str, Any]:
+    """Options of an index that holds only the rows of which this is true."""
+    return {"sqlite_where": sql(condition), "postgresql_where": sql(condition)}
 
 
 def key() -> Any:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Index, Text, UniqueConstraint
-from sqlalchemy import text as sql
 from sqlmodel import Field
 
 from edi_gateway.model import Classifier, Direction, Level, MessageFunction, Severity, Status, TimeBasis
 from edi_gateway.store.columns import BIG, STRUCTURE, Base
 from edi_gateway.store.columns import key as _key
 from edi_gateway.store.columns import to as _to
+from edi_gateway.store.columns import where as _where
 from edi_gateway.store.columns import word as _word
 
 METADATA: Final = Base.metadata
@@ -93,10 +93,6 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": sql(condition), "postgresql_where": sql(condition)}
-
-
 class Content(Base, table=True):
     """A piece of at most 1 MiB of some bytes, addressed by the SHA-256 of all of them."""
 
@@ -111,13 +107,7 @@ class Document(Base, table=True):
     __table_args__ = (
         Index("ix_document_carrier", "carrier", "digest"),
         Index("ix_document_state", "state", "id"),
-        Index(
-            "ix_document_waiting",
-            "channel",
-            "id",
-            sqlite_where=sql("state = 'received'"),
-            postgresql_where=sql("state = 'received'"),
-        ),
+        Index("ix_document_waiting", "channel", "id", **_where("state = 'received'")),
     )
 
     id: int = _key()
