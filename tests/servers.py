@@ -11,8 +11,8 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -71,8 +71,12 @@ def own_server(
 
 
 @contextmanager
-def openssh_server(root: Path, folders: Iterable[str] = FOLDERS) -> Generator[ServerUnderTest]:
+def openssh_server(
+    root: Path, folders: Iterable[str] = FOLDERS, *, authority: asyncssh.SSHKey | None = None
+) -> Generator[ServerUnderTest]:
     """Run OpenSSH's sshd as the current user (root or not), with `folders` made below `root`; key login only.
+
+    With an `authority`, only keys that it certified log in, and its certificate is what the host shows.
 
     The test is skipped when sshd is not installed, or fails when EDI_REQUIRE_SSHD=1.
     """
@@ -81,7 +85,7 @@ def openssh_server(root: Path, folders: Iterable[str] = FOLDERS) -> Generator[Se
     with tempfile.TemporaryDirectory(prefix="edi-sshd-") as scratch:
         base = Path(scratch)
         host_key, private_key = _write_key(base / "host_key"), _write_key(base / "id_ed25519")
-        process, port = _start_sshd(executable, base)
+        process, port = _start_sshd(executable, base, _certify(base, authority) if authority else "")
         try:
             yield ServerUnderTest(
                 name="openssh",
@@ -106,8 +110,9 @@ def closed_port() -> int:
 @pytest.fixture(params=["own", "openssh"])
 def sftp_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerUnderTest]:
     """Each sFTP server in turn, over an empty mailbox with the folders in, out and out/done."""
-    start = {"own": own_server, "openssh": openssh_server}[request.param]
-    with start(tmp_path / "remote") as server:
+    kinds: dict[str, Callable[[Path], AbstractContextManager[ServerUnderTest]]]
+    kinds = {"own": own_server, "openssh": openssh_server}
+    with kinds[request.param](tmp_path / "remote") as server:
         yield server
 
 
@@ -164,7 +169,23 @@ Subsystem sftp internal-sftp
 """
 
 
-def _start_sshd(executable: str, base: Path) -> tuple[subprocess.Popen[str], int]:
+def _certify(base: Path, authority: asyncssh.SSHKey) -> str:
+    """Certify host and user; return what sshd must be told for that."""
+    authority.write_public_key(base / "authority.pub")
+    host, user = (asyncssh.read_public_key(base / f"{name}.pub") for name in ("host_key", "id_ed25519"))
+    authority.generate_host_certificate(host, "host", principals=["127.0.0.1"]).write_certificate(
+        base / "host_key-cert.pub"
+    )
+    authority.generate_user_certificate(user, "user", principals=[_current_user()]).write_certificate(
+        base / "id_ed25519-cert.pub"
+    )
+    return (
+        f"HostCertificate {base / 'host_key-cert.pub'}\nTrustedUserCAKeys {base / 'authority.pub'}\n"
+        "AuthorizedKeysFile none\n"
+    )
+
+
+def _start_sshd(executable: str, base: Path, first: str) -> tuple[subprocess.Popen[str], int]:
     """Start sshd on a free port; another process may take the port between choosing and binding it, so try thrice."""
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's empty folder, gone after a reboot of a container
@@ -172,7 +193,7 @@ def _start_sshd(executable: str, base: Path) -> tuple[subprocess.Popen[str], int
     for _ in range(3):
         port = _free_port()
         config = base / "sshd_config"
-        config.write_text(_sshd_config(base, port))
+        config.write_text(first + _sshd_config(base, port))  # of two values, the first one holds
         process = subprocess.Popen(
             [executable, "-D", "-e", "-f", str(config), *_without_penalties(executable, config)],
             stdin=subprocess.DEVNULL,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import typer
 
 from edi_gateway.cli.output import console, print_json, text
 from edi_gateway.cli.settings import Settings
+from edi_gateway.errors import ConfigError
+from edi_gateway.transports.sftp.endpoint import Endpoint
 from edi_gateway.transports.sftp.hostkeys import fetch_host_keys
+from edi_gateway.transports.sftp.opening import through_jump
 
 _PREFERRED = "ssh-ed25519"
 
@@ -26,10 +30,11 @@ def trust(
     """Show the fingerprints of a server's host keys and pin them in a known_hosts file.
 
     Nothing vouches for a key the first time: compare the fingerprint with the partner by another way than the network.
+    A server that is configured with a jump host is asked through that.
     """
     settings: Settings = context.obj
     name, _, given = host.partition(":")
-    keys = asyncio.run(fetch_host_keys(name, int(given) if given.isdigit() else port))
+    keys = asyncio.run(_fetch(settings, name, int(given) if given.isdigit() else port))
     if as_json:
         for algorithm, fingerprint, line in keys:
             print_json({"algorithm": algorithm, "fingerprint": fingerprint, "known_hosts": line})
@@ -52,6 +57,25 @@ def trust(
         console.print(f"pinned in {file}; name it in the partner's file: known_hosts: {file.name}", markup=False)
         return
     raise typer.Exit(1)
+
+
+async def _fetch(settings: Settings, host: str, port: int) -> list[tuple[str, str, str]]:
+    """The server's keys, through the jump host of whatever is configured for that server."""
+    way = _configured(settings, host, port)
+    if way is None:
+        return await fetch_host_keys(host, port)
+    async with through_jump(way) as jump:
+        return await fetch_host_keys(host, port, jump)
+
+
+def _configured(settings: Settings, host: str, port: int) -> Endpoint | None:
+    with suppress(ConfigError):  # the first contact is often made before anything is configured
+        config = settings.config()
+        ends = [*(each.source for each in config.channels), *(each.sink for each in config.destinations)]
+        for end in ends:
+            if isinstance(end, Endpoint) and end.jump and (end.host, end.port) == (host, port):
+                return end
+    return None
 
 
 def _pinned(file: Path) -> list[str]:

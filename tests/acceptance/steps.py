@@ -22,14 +22,14 @@ from tests.acceptance.swapping import swap
 
 STEPS: Final[Mapping[str, Sequence[str]]] = {
     "migrating": ["edi_gateway.store.engine:Database.migrate"],
-    "listing": ["edi_gateway.transports.sftp.source:SftpSource._list"],
+    "listing": ["edi_gateway.transports.sftp.folder:Folder.list"],
     "reading": ["edi_gateway.transports.sftp.reading:read"],
     "committing": ["edi_gateway.store.inbox:receive"],
     "clearing": ["edi_gateway.transports.sftp.source:SftpSource._clear"],
     "processing": ["edi_gateway.pipeline.process:process"],
     "sealing": ["edi_gateway.pipeline.seal:_seal_one"],
     "sending": ["edi_gateway.transports.sftp.upload:write"],
-    "renaming": ["edi_gateway.transports.sftp.upload:rename"],
+    "renaming": ["edi_gateway.transports.sftp.placing:Placing._rename"],
     "recording": ["edi_gateway.store.claims:_begin", "edi_gateway.store.claims:finish_attempt"],
 }
 """Together they are everything the daemon does that leaves a trace; each is told by the functions that do it."""

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests import configured
-from tests.servers import ServerUnderTest
+from tests.servers import ServerUnderTest, openssh_server, own_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,8 +19,10 @@ def call(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
-def configuration(folder: Path, server: ServerUnderTest, *, port: int = 0, path: str = "out") -> Path:
-    """One carrier whose files lie on the server, its host key in the folder's known_hosts."""
+def configuration(
+    folder: Path, server: ServerUnderTest, *, port: int = 0, path: str = "out", jump: ServerUnderTest | None = None
+) -> Path:
+    """One carrier whose files lie on the server, behind a jump host or not, host keys in the folder's known_hosts."""
     login = f"username: {server.username}"
     key = server.private_key and server.private_key.read_text()
     for name, value in (("private_key", key), ("password", server.password)):
@@ -30,12 +32,19 @@ def configuration(folder: Path, server: ServerUnderTest, *, port: int = 0, path:
             login += f', {name}: "${{file:{secret}}}"'
     source = (
         f"{{type: sftp, host: {server.host}, port: {port or server.port}, {login}, after: delete,"
-        f" known_hosts: {folder}/known_hosts, path: {server.remote_root}/{path}}}"
+        f" known_hosts: {folder}/known_hosts, path: {server.remote_root}/{path}{_through(jump, folder)}}}"
     )
     channel = f"{{source: {source}, format: {{type: edifact}}, mapping: standard/iftsta}}"
     carrier = f"carrier: speedy\nchannels: {{files: {channel}}}\n"
     off = [text.replace("  edi:\n", "  edi:\n    enabled: false\n") for text in (configured.GLOBEX, configured.INITECH)]
     return configured.write(folder, carriers__speedy=carrier, customers__globex=off[0], customers__initech=off[1])
+
+
+def _through(jump: ServerUnderTest | None, folder: Path) -> str:
+    if jump is None:
+        return ""
+    login = f"username: {jump.username}, private_key: '${{file:{jump.private_key}}}'"
+    return f", jump: {{host: {jump.host}, port: {jump.port}, {login}, known_hosts: {folder}/known_hosts}}"
 
 
 def steps(done: subprocess.CompletedProcess[str]) -> list[tuple[str, bool]]:
@@ -77,3 +86,20 @@ def test_what_fails_is_said_with_what_to_do(tmp_path: Path, sftp_server: ServerU
     closed = call(configuration(tmp_path / "config", sftp_server, port=1), "check", "--connect", "--json")
     assert (closed.returncode, steps(closed)[-1]) == (1, ("TCP", False))
     assert "127.0.0.1:1" in closed.stdout
+
+
+def test_a_server_behind_a_jump_host_is_trusted_and_proved_through_it(tmp_path: Path) -> None:
+    """Both keys are pinned, each by its own trust; nothing else is needed to look behind the jump host."""
+    with own_server(tmp_path / "remote") as server, openssh_server(tmp_path / "bastion") as bastion:
+        config = configuration(tmp_path / "config", server, jump=bastion)
+        (config / "known_hosts").touch()
+        refused = call(config, "trust", f"{server.host}:{server.port}", "--yes")
+        assert refused.returncode == 1
+        assert f"127.0.0.1:{bastion.port}: unknown host key" in " ".join(refused.stderr.split())
+        for each in (bastion, server):
+            trusted = call(config, "trust", f"{each.host}:{each.port}", "--yes")
+            assert trusted.returncode == 0, trusted.stderr
+        assert server.known_hosts_line in (config / "known_hosts").read_text()
+        proved = call(config, "check", "--connect", "--json")
+        assert proved.returncode == 0, proved.stdout
+        assert [name for name, ok in steps(proved) if ok][:3] == ["DNS", "TCP", "jump"]

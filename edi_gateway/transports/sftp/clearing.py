@@ -7,23 +7,15 @@ from contextlib import suppress
 from itertools import count
 
 from edi_gateway.transports.sftp.listing import Entry, inside
+from edi_gateway.transports.sftp.looking import look
 from edi_gateway.transports.sftp.session import GONE, Session
-
-
-async def unchanged(session: Session, folder: str, entry: Entry) -> bool:
-    """Whether the file still is the one that was listed: a newer one under its name must not be cleared unread."""
-    path = inside(folder, entry.name)
-    with session.request("look at it", path):
-        try:
-            return entry.same(await session.sftp.lstat(path))
-        except GONE:
-            return False
 
 
 async def delete(session: Session, path: str) -> None:
     """Delete a file; one that is not there any more is no error. Raises TransientError."""
-    with session.request("delete it", path), suppress(*GONE):
-        await session.sftp.remove(path)
+    async with session.request("delete it", path):
+        with suppress(*GONE):
+            await session.sftp.remove(path)
 
 
 async def move(session: Session, folder: str, entry: Entry, target: str) -> None:
@@ -34,26 +26,17 @@ async def move(session: Session, folder: str, entry: Entry, target: str) -> None
     path = inside(folder, entry.name)
     for name in _names(entry):
         free = inside(target, name)
-        if not await exists(session, free):
+        if not (await look(session, free)).there:
             break
     doing = f"move it to {free}"
-    with session.request(doing, path), suppress(*GONE):
-        await session.sftp.rename(path, free)
-        return
-    with session.request(doing, path):
+    async with session.request(doing, path):
+        with suppress(*GONE):
+            await session.sftp.rename(path, free)
+            return
+    async with session.request(doing, path):
         await session.sftp.makedirs(target, exist_ok=True)
         with suppress(*GONE):  # now it is the file that has gone
             await session.sftp.rename(path, free)
-
-
-async def exists(session: Session, path: str) -> bool:
-    """Whether anything is there, be it a link that leads nowhere. Raises TransientError."""
-    with session.request("look for it", path):
-        try:
-            await session.sftp.lstat(path)
-        except GONE:
-            return False
-        return True
 
 
 def _names(entry: Entry) -> Iterator[str]:

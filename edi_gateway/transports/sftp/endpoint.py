@@ -1,119 +1,50 @@
-"""Where an sFTP server is and how to log in there: the YAML keys that sources and sinks share."""
+"""What sources and sinks ask of a server: how it is reached, how long anything may take, how much at a time."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Final, Self
 
-import asyncssh
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edi_gateway.plugins import Plugin
 from edi_gateway.quantities import Duration
-from edi_gateway.secrets import Secret
-from edi_gateway.transports.sftp.algorithms import require_legacy
-from edi_gateway.transports.sftp.hostkeys import SSH_PORT, Trusted, trusted_keys
+from edi_gateway.transports.sftp.login import Login
 
-_SECOND = timedelta(seconds=1)
-
-
-def one_or_more(value: object) -> object:
-    """One text where a list may stand is a list of one."""
-    return (value,) if isinstance(value, str) else value
+_SECOND: Final = timedelta(seconds=1)
+_NONE: Final = timedelta(0)
 
 
-def _host_key(line: str) -> str:
-    try:
-        asyncssh.import_public_key(line)
-    except asyncssh.KeyImportError:
-        found = "a PRIVATE key" if "PRIVATE KEY" in line else repr(line[:40])
-        raise ValueError(f"found {found}, expected a public key such as ssh-ed25519 AAAA...") from None
-    return line
+class Circuit(BaseModel):
+    """When a server that cannot be reached is left alone, and for how long."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-def _seen_from_folder(path: Path, info: ValidationInfo) -> Path:
-    folder: Path = (info.context or {}).get("folder", Path())
-    if not (folder / path).is_file():
-        raise ValueError(f"there is no file {folder / path}; edi-gateway trust HOST:PORT makes it")
-    return folder / path
-
-
-class Endpoint(Plugin):
-    """A server, an account and what is asked of both. Nothing is taken from ``~/.ssh``."""
-
-    # An error about any key would show the whole of the input otherwise, secrets included.
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    host: str = Field(min_length=1, description="name or address of the server")
-    port: int = Field(SSH_PORT, ge=1, le=65535, description="TCP port of the server")
-    username: str = Field(min_length=1, description="account at the server")
-    password: Secret | None = Field(None, description="reference to the account's password")
-    private_key: Secret | None = Field(None, description="reference to a private key, in any of the usual formats")
-    passphrase: Secret | None = Field(None, description="reference to the passphrase of the private key")
-    agent: bool = Field(False, description="whether the keys of a running ssh-agent may be used")
-    host_key: Annotated[tuple[Annotated[str, AfterValidator(_host_key)], ...], BeforeValidator(one_or_more)] = Field(
-        (), description="the server's public key, ssh-ed25519 AAAA..., or a list of several"
-    )
-    known_hosts: Annotated[Path, AfterValidator(_seen_from_folder)] | None = Field(
-        None, description="file in OpenSSH's known_hosts format, seen from the configuration folder"
-    )
-    connect_timeout: Duration = Field(15 * _SECOND, gt=timedelta(0), description="time for connecting and logging in")
-    request_timeout: Duration = Field(60 * _SECOND, gt=timedelta(0), description="time for the answer to one request")
-    keepalive: Duration = Field(
-        15 * _SECOND, ge=timedelta(0), description="silence after which to ask for a sign of life"
-    )
-    legacy_algorithms: tuple[Annotated[str, AfterValidator(require_legacy)], ...] = Field(
-        (), description="outdated algorithms this one server needs, such as ssh-rsa"
-    )
-
-    _key: asyncssh.SSHKey | None = PrivateAttr(None)
+    failures: int = Field(5, ge=0, description="failures to connect in a row that open the circuit; 0: never opened")
+    pause: Duration = Field(30 * _SECOND, gt=_NONE, description="the first pause; every further one is twice as long")
+    longest: Duration = Field(600 * _SECOND, gt=_NONE, description="no pause is longer than this")
 
     @model_validator(mode="after")
-    def _is_usable(self) -> Self:
-        if not (self.host_key or self.known_hosts):
-            raise ValueError(
-                "neither host_key nor known_hosts is given, so the server cannot be told from an impostor: "
-                f"run edi-gateway trust {self.host}:{self.port} and pin the key it shows"
-            )
-        if not (self.password or self.private_key or self.agent):
-            raise ValueError("expected a password, a private_key or agent: true to log in with")
-        self._key = _import_key(self.private_key, self.passphrase)
+    def _grows(self) -> Self:
+        if self.longest < self.pause:
+            raise ValueError(f"longest ({self.longest}) is less than pause ({self.pause})")
         return self
 
-    @property
-    def name(self) -> str:
-        """``user@host:port``, for errors and logs."""
-        return f"{self.username}@{self.host}:{self.port}"
 
-    @property
-    def key(self) -> asyncssh.SSHKey | None:
-        """The private key, decrypted."""
-        return self._key
+class Endpoint(Login):
+    """A login, directly or through a jump host, and its limits."""
 
-    def trusted(self) -> Trusted:
-        """The host keys that are trusted at this moment; raises HostKeyError when known_hosts cannot be read."""
-        return trusted_keys(self.host, self.port, self.host_key, self.known_hosts)
-
-
-def _import_key(private_key: SecretStr | None, passphrase: SecretStr | None) -> asyncssh.SSHKey | None:
-    if private_key is None:
-        return None
-    try:
-        return asyncssh.import_private_key(
-            private_key.get_secret_value(), passphrase.get_secret_value() if passphrase else None
-        )
-    except asyncssh.KeyEncryptionError:
-        raise ValueError("private_key cannot be decrypted: the passphrase does not fit") from None
-    except asyncssh.KeyImportError as error:
-        what = "is encrypted: give its passphrase" if "assphrase" in str(error) else "does not hold a private key"
-        raise ValueError(f"private_key {what}") from None
+    jump: Login | None = Field(
+        None, description="host that leads to the server: host, username, how to log in there, and its host_key"
+    )
+    connect_timeout: Duration = Field(15 * _SECOND, gt=_NONE, description="time for connecting and logging in")
+    request_timeout: Duration = Field(
+        60 * _SECOND, gt=_NONE, description="longest silence while an answer is awaited; then the connection is cut"
+    )
+    transfer_timeout: Duration = Field(
+        900 * _SECOND, gt=_NONE, description="time for one whole file or listing, however busily its bytes trickle"
+    )
+    keepalive: Duration = Field(15 * _SECOND, ge=_NONE, description="silence after which to ask for a sign of life")
+    in_flight: int = Field(
+        64, ge=1, le=1024, description="requests the server has to answer at a time; 1 or 2 for servers that stall"
+    )
+    circuit: Circuit = Field(Circuit(), description="when a server that cannot be reached is left alone for a while")

@@ -20,7 +20,20 @@ _PATIENCE: Final = 15.0  # seconds for one host key
 
 
 class HostKeyError(AttentionError):
-    """The server's host key is not one we trust. Nothing was sent; somebody has to look before it can go on."""
+    """The server's host key is not one we trust. Nothing was sent; somebody has to look before it can go on.
+
+    ``shown`` and ``trusted`` are fingerprints: the server's, "" when it showed none, and those that are pinned.
+    """
+
+    def __init__(self, message: str, *, shown: str = "", trusted: tuple[str, ...] = ()) -> None:
+        self.shown = shown
+        self.trusted = trusted
+        super().__init__(message)
+
+    @property
+    def changed(self) -> bool:
+        """Whether another key than a pinned one was shown: an attack, until the other side says otherwise."""
+        return bool(self.shown and self.trusted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +98,15 @@ def distrust(trusted: Trusted, shown: asyncssh.SSHKey | None, words: str) -> Hos
     if not trusted.keys:
         return HostKeyError(
             f"{where}: unknown host key: the server shows {_describe(shown)}, none is trusted for this host; run "
-            f"edi-gateway trust {where}, compare the fingerprint with the other side, and pin the key"
+            f"edi-gateway trust {where}, compare the fingerprint with the other side, and pin the key",
+            shown=_describe(shown),
         )
-    expected = ", ".join(_describe(key) for key in trusted.keys)
+    expected = tuple(_describe(key) for key in trusted.keys)
     return HostKeyError(
-        f"{where}: changed host key: the server shows {_describe(shown)}, trusted is {expected}; somebody may be in "
-        "between: ask the other side by telephone whether its key changed, and only then pin the new one"
+        f"{where}: changed host key: the server shows {_describe(shown)}, trusted is {', '.join(expected)}; somebody "
+        "may be in between: ask the other side by telephone whether its key changed, and only then pin the new one",
+        shown=_describe(shown),
+        trusted=expected,
     )
 
 
@@ -98,12 +114,15 @@ def _describe(key: asyncssh.SSHKey) -> str:
     return f"{key.get_algorithm()} {key.get_fingerprint()}"
 
 
-async def fetch_host_keys(host: str, port: int = SSH_PORT) -> list[tuple[str, str, str]]:
+async def fetch_host_keys(
+    host: str, port: int = SSH_PORT, jump: asyncssh.SSHClientConnection | None = None
+) -> list[tuple[str, str, str]]:
     """Ask a server for its host keys: algorithm, ``SHA256:`` fingerprint and the line for a known_hosts file.
 
     Nothing vouches for them: a person has to compare the fingerprints. Raises TransientError when there are none.
     """
-    answers = await asyncio.gather(*(_fetch(host, port, algorithm) for algorithm in _ASKED), return_exceptions=True)
+    asked = (_fetch(host, port, algorithm, jump) for algorithm in _ASKED)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
     keys = [answer for answer in answers if isinstance(answer, asyncssh.SSHKey)]
     if not keys:
         raise TransientError(complain(f"{host}:{port}", "get a host key", _telling(answers)))
@@ -111,9 +130,13 @@ async def fetch_host_keys(host: str, port: int = SSH_PORT) -> list[tuple[str, st
     return [(key.get_algorithm(), key.get_fingerprint(), f"{name} {_line(key)}") for key in keys]
 
 
-async def _fetch(host: str, port: int, algorithm: str) -> asyncssh.SSHKey | None:
+async def _fetch(
+    host: str, port: int, algorithm: str, jump: asyncssh.SSHClientConnection | None
+) -> asyncssh.SSHKey | None:
     async with asyncio.timeout(_PATIENCE):
-        return await asyncssh.get_server_host_key(host, port, server_host_key_algs=[algorithm], config=None)
+        return await asyncssh.get_server_host_key(
+            host, port, tunnel=jump or (), server_host_key_algs=[algorithm], config=None
+        )
 
 
 def _telling(answers: Sequence[object]) -> Exception:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from fnmatch import translate
+from operator import attrgetter
 from typing import Final
 
 import asyncssh
@@ -40,12 +43,12 @@ class Entry:
         """How this copy is told from every other one."""
         return f"{folder}/{self.shown}|{self.look}"
 
-    def same(self, attributes: asyncssh.SFTPAttrs) -> bool:
-        """Whether a file's present attributes still are those listed; a size of 0 is no statement, some servers say it
-        of every file.
+    def same(self, size: int | None, mtime: int | None) -> bool:
+        """Whether what is said of a file now still is what was listed; a size of 0 is no statement, some servers say
+        it of every file.
         """
-        times = self.mtime is None or attributes.mtime in {None, self.mtime}
-        return times and (not self.size or attributes.size in {None, self.size})
+        times = self.mtime is None or mtime in {None, self.mtime}
+        return times and (not self.size or size in {None, self.size})
 
 
 def entry(listed: asyncssh.SFTPName) -> Entry | None:
@@ -56,9 +59,10 @@ def entry(listed: asyncssh.SFTPName) -> Entry | None:
     return Entry(name, listed.attrs.size, listed.attrs.mtime)
 
 
-def wanted(name: str, pattern: Sequence[str], ignore: Sequence[str]) -> bool:
-    """Whether a name fits one glob of ``pattern`` and none of ``ignore``; case counts."""
-    return any(fnmatchcase(name, glob) for glob in pattern) and not any(fnmatchcase(name, glob) for glob in ignore)
+def chooser(pattern: Sequence[str], ignore: Sequence[str]) -> Callable[[str], bool]:
+    """Tells whether a name fits one glob of ``pattern`` and none of ``ignore``; case counts."""
+    fits, passed_over = (re.compile("|".join(map(translate, globs)) or r"\Z.") for globs in (pattern, ignore))
+    return lambda name: fits.match(name) is not None and passed_over.match(name) is None
 
 
 def settled(entries: Sequence[Entry], looks: MutableMapping[str, str]) -> set[str]:
@@ -70,6 +74,36 @@ def settled(entries: Sequence[Entry], looks: MutableMapping[str, str]) -> set[st
     looks.clear()
     looks.update((entry.name, entry.look) for entry in entries)
     return same
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a folder: its wanted files by key, in the order of their names, and the names of two kinds of them.
+
+    Large folders take long to sort: everything here is done without the event loop, and may be done in a thread.
+    """
+
+    files: Mapping[str, Entry]
+    unchanged: AbstractSet[str]  # since the look before
+    finished: AbstractSet[str]  # whole, and may be read
+
+    @classmethod
+    def at(cls, folder: str, entries: Iterable[Entry], looks: MutableMapping[str, str]) -> Look:
+        """Files are finished once two looks agree."""
+        ordered = sorted(entries, key=attrgetter("name"))
+        same = settled(ordered, looks)
+        return cls({each.key(folder): each for each in ordered}, same, same)
+
+    def vouched(self, done_file: str, names: AbstractSet[str]) -> Look:
+        """Files are finished as soon as their done-file is among the ``names`` in the folder."""
+        finished = {each.name for each in self.files.values() if done_file.replace("{name}", each.name) in names}
+        return replace(self, finished=finished)
+
+    def split(self, known: AbstractSet[str]) -> tuple[list[Entry], list[Entry]]:
+        """What is committed already and may be cleared, and what may be read."""
+        still = self.unchanged | self.finished
+        committed = [each for key, each in self.files.items() if key in known and each.name in still]
+        return committed, [each for key, each in self.files.items() if key not in known and each.name in self.finished]
 
 
 def batches(entries: Iterable[Entry], most_files: int, most_bytes: int) -> Iterator[list[Entry]]:

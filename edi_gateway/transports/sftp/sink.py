@@ -1,10 +1,9 @@
-"""sFTP as a sink: a document appears under its name complete, or not at all."""
+"""sFTP as a sink: a document appears under its name complete, or not at all, and never in the place of another."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
@@ -12,15 +11,13 @@ from edi_gateway.errors import RefusedError, TransientError
 from edi_gateway.model import OutboundDocument
 from edi_gateway.plugins import Step
 from edi_gateway.transports.sftp.check import check, denied, remove_proof, write_proof
-from edi_gateway.transports.sftp.clearing import delete
 from edi_gateway.transports.sftp.endpoint import Endpoint
+from edi_gateway.transports.sftp.link import Link
 from edi_gateway.transports.sftp.listing import inside
-from edi_gateway.transports.sftp.reading import read
-from edi_gateway.transports.sftp.session import Link, Session
-from edi_gateway.transports.sftp.upload import prove, rename, write
+from edi_gateway.transports.sftp.placing import Placing
+from edi_gateway.transports.sftp.session import Session
 
 _LONGEST: Final = 255  # bytes of a file name, on nearly every file system
-_COMPARED: Final = 16 * 1024 * 1024  # a file up to this size is read back to see whether it has arrived
 
 
 def _temporary(template: str) -> str:
@@ -37,6 +34,13 @@ class SftpSink(Endpoint):
         "{name}.tmp",
         description='name during the upload, seen from path; "" writes under the final name, which is not atomic',
     )
+    rename_refused: Literal["write_directly", "fail"] = Field(
+        "write_directly",
+        description="where the server refuses to rename: write under the final name, which is not atomic, or fail",
+    )
+    verify: Literal["size", "content", "none"] = Field(
+        "size", description="what proves an upload: the size the server tells, the bytes read back, or its word alone"
+    )
 
     _link: Link = PrivateAttr()
 
@@ -45,24 +49,26 @@ class SftpSink(Endpoint):
         self._link = Link(self)
 
     async def send(self, document: OutboundDocument, *, again: bool) -> str:
-        """Upload, prove the size, rename, prove once more; returns what was done and verified.
+        """Upload, verify, rename, verify once more; returns what was done and verified.
 
-        ``again``: an earlier attempt may have arrived, so an equal file is left alone. A file that is gone right after
-        its upload has been collected. Raises RefusedError for a name no server can hold, TransientError for all else.
+        An equal file that is there already is left alone; ``again`` says that an earlier attempt may have left a part.
+        A file that is gone right after its upload has been collected.
+        Raises RefusedError for a name no server can hold, TransientError for all else: so when another file stands
+        under the name, which is never replaced.
         """
         _require_plain(document.name)
         session = await self._link.session()
         final = inside(self.path, document.name)
-        if again and await _arrived(session, final, document.content):
-            return f"already there, {len(document.content):,} bytes compared"
-        if self.temporary:
-            temporary = inside(self.path, self.temporary.replace("{name}", document.name))
-            done = await _write_and_rename(session, temporary, final, document.content)
-        else:
-            await write(session, final, document.content)
-            done = "written directly, not atomic"
-        there = await prove(session, final, len(document.content))
-        return f"{done}, {len(document.content):,} bytes verified" if there else f"{done}, collected already"
+        direct = not self.temporary
+        placing = Placing(session, final, document.content, self.verify, again=again, direct=direct)
+        if already := await placing.look():
+            return already
+        if direct:
+            return await placing.write_directly()
+        return await placing.write_and_rename(
+            inside(self.path, self.temporary.replace("{name}", document.name)),
+            fall_back=self.rename_refused == "write_directly",
+        )
 
     def check(self) -> AsyncIterator[Step]:
         """DNS, TCP, host key, login, listing, and whether a file can be written, renamed and deleted."""
@@ -74,7 +80,7 @@ class SftpSink(Endpoint):
 
     async def _try_list(self, session: Session) -> str:
         try:
-            with session.request("list the folder", self.path):
+            async with session.request("list the folder", self.path):
                 names = await session.sftp.listdir(self.path)
         except TransientError as error:
             if not denied(error):
@@ -91,22 +97,3 @@ class SftpSink(Endpoint):
 def _require_plain(name: str) -> None:
     if name in {"", ".", ".."} or set(name) & {"/", "\0"} or len(name.encode("utf-8", "replace")) > _LONGEST:
         raise RefusedError(f"file name {name!r}: expected 1 to {_LONGEST} bytes without a slash; correct file_name")
-
-
-async def _arrived(session: Session, path: str, content: bytes) -> bool:
-    with suppress(TransientError):
-        if len(content) <= _COMPARED and await prove(session, path, len(content)):
-            return await read(session, path, len(content), len(content)) == content
-    return False
-
-
-async def _write_and_rename(session: Session, temporary: str, final: str, content: bytes) -> str:
-    try:
-        await write(session, temporary, content)
-        await prove(session, temporary, len(content))
-        return await rename(session, temporary, final)
-    except TransientError:
-        if not session.broken:  # what is left of it takes room that may be missing
-            with suppress(TransientError):
-                await delete(session, temporary)
-        raise

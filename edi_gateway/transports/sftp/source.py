@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from operator import attrgetter
 from posixpath import basename
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 import structlog
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from edi_gateway.errors import TransientError
 from edi_gateway.plugins import Arrival, Memory, Step
 from edi_gateway.quantities import Size
 from edi_gateway.transports.sftp.check import check, denied, remove_proof, write_proof
-from edi_gateway.transports.sftp.clearing import delete, exists, move, unchanged
-from edi_gateway.transports.sftp.endpoint import Endpoint, one_or_more
-from edi_gateway.transports.sftp.listing import UNFINISHED, Entry, batches, entry, inside, settled, wanted
-from edi_gateway.transports.sftp.reading import read
-from edi_gateway.transports.sftp.session import Link, Session
+from edi_gateway.transports.sftp.clearing import delete, move
+from edi_gateway.transports.sftp.endpoint import Endpoint
+from edi_gateway.transports.sftp.folder import Folder
+from edi_gateway.transports.sftp.lanes import side_by_side
+from edi_gateway.transports.sftp.link import Link
+from edi_gateway.transports.sftp.listing import UNFINISHED, Entry, Look, batches, inside
+from edi_gateway.transports.sftp.login import one_or_more
+from edi_gateway.transports.sftp.looking import look
+from edi_gateway.transports.sftp.session import Session
+from edi_gateway.transports.sftp.taking import Taken, take, take_once
 
 log = structlog.get_logger()
 
 Globs = Annotated[tuple[str, ...], BeforeValidator(one_or_more)]
+_REFUSALS: Final = 100  # files that could not be cleared in one poll, after which the rest waits for the next
 
 
 def _names_another(template: str) -> str:
@@ -56,16 +61,30 @@ class SftpSource(Endpoint):
     done_file: Annotated[str, AfterValidator(_names_another)] | None = Field(
         None, description="take a file only once this one is there, such as {name}.done; both are cleared together"
     )
-    in_flight: int = Field(32, ge=1, le=1024, description="files read at the same time; 1 for servers that stall")
+    one_shot: bool = Field(
+        False, description="the server gives each file away once: it is read in one go, and closed after the commit"
+    )
+    trust_sizes: bool = Field(
+        True, description="whether a file must have as many bytes as the server says; false where it tells wrong sizes"
+    )
     batch_files: int = Field(64, ge=1, description="files committed at once, at most")
     batch_bytes: Size = Field(16_000_000, ge=1, description="size of what is committed at once, at most")
     max_size: Size = Field(256_000_000, ge=1, description="a larger file stays where it is, with a warning")
 
     _link: Link = PrivateAttr()
+    _folder: Folder = PrivateAttr()
+    _turn: int = PrivateAttr(0)  # whose turn it is to be cleared, where most are refused
+
+    @model_validator(mode="after")
+    def _moves_away(self) -> Self:
+        if isinstance(self.after, Move) and inside(self.path, self.after.move) == inside(self.path, "."):
+            raise ValueError(f"after: {{move: {self.after.move}}} leads to path itself, expected another folder")
+        return self
 
     def model_post_init(self, _context: Any, /) -> None:
         """Nothing is connected until the first poll."""
         self._link = Link(self)
+        self._folder = Folder(self.path, self.pattern, self.ignore)
 
     async def poll(self, memory: Memory) -> AsyncIterator[Sequence[Arrival]]:
         """Yield the files that are finished and not committed yet, in batches, in the order of their names.
@@ -76,9 +95,13 @@ class SftpSource(Endpoint):
         session = await self._link.session()
         failures: list[TransientError] = []
         for batch in batches(await self._fresh(session, memory), self.batch_files, self.batch_bytes):
-            arrivals = await self._take(session, batch, memory, failures)
-            if arrivals:
-                yield arrivals
+            taken = [each for each in await self._take(session, batch, failures) if self._is_whole(each, memory)]
+            try:
+                if taken:
+                    yield [self._arrival(session, each, memory) for each in taken]
+            finally:
+                if any(each.held for each in taken):  # not committed: to close it would tell that we have it
+                    session.abort()
             if failures and session.broken:
                 break
         if failures:
@@ -94,82 +117,70 @@ class SftpSource(Endpoint):
         """End the connection; the next poll opens another."""
         await self._link.close()
 
-    async def _list(self, session: Session) -> tuple[list[Entry], set[str]]:
-        """The files that are wanted, in the order of their names, and the names of all files."""
-        found = []
-        listing = session.sftp.scandir(self.path)
-        while True:
-            with session.request("list the folder", self.path):  # one answer at a time: a large folder takes long
-                listed = await anext(listing, None)
-            if listed is None:
-                break
-            found.append(entry(listed))
-        files = sorted((each for each in found if each), key=attrgetter("name"))
-        return [each for each in files if wanted(each.name, self.pattern, self.ignore)], {each.name for each in files}
-
     async def _fresh(self, session: Session, memory: Memory) -> list[Entry]:
         """Look at the folder, clear what is committed already, and return what may be read now."""
-        listed, names = await self._list(session)
-        same = settled(listed, memory.looks)
-        finished = {each.name for each in listed if self._done_file(each) in names} if self.done_file else same
-        keys = {each.key(self.path): each for each in listed}
-        known = await memory.known(keys)
-        await memory.retain(keys)
-        await self._clear_again(
-            session, [each for key, each in keys.items() if key in known and each.name in same | finished], memory
-        )
-        fresh = [each for key, each in keys.items() if key not in known and not memory.held(key)]
-        return [each for each in fresh if each.name in finished and self._fits(each)]
-
-    def _done_file(self, listed: Entry) -> str:
-        return (self.done_file or "").replace("{name}", listed.name)
+        entries, names = await self._folder.list(session, all_names=bool(self.done_file))
+        seen = await asyncio.to_thread(Look.at, self.path, entries, memory.looks)
+        if self.done_file:
+            seen = await asyncio.to_thread(seen.vouched, self.done_file, names)
+        known = await memory.known(seen.files)
+        await memory.retain(seen.files)
+        committed, fresh = await asyncio.to_thread(seen.split, known)
+        if self.after != "leave":
+            await self._clear_again(session, committed, memory)
+        return [each for each in fresh if not memory.held(each.key(self.path)) and self._fits(each)]
 
     def _fits(self, listed: Entry) -> bool:
-        if (listed.size or 0) > self.max_size:
+        if self.trust_sizes and (listed.size or 0) > self.max_size:
             self._warn("file.too_large", listed, size=listed.size, max_size=self.max_size)
             return False
         return True
 
-    async def _take(
-        self, session: Session, batch: Sequence[Entry], memory: Memory, failures: list[TransientError]
-    ) -> list[Arrival]:
-        """Read a batch; a file that cannot be read adds to ``failures``, one being written is looked at anew."""
-        gate = asyncio.Semaphore(self.in_flight)
-        contents = await asyncio.gather(*(self._read(session, each, gate) for each in batch))
-        arrivals = []
-        for each, content in zip(batch, contents, strict=True):
-            if isinstance(content, TransientError):
-                failures.append(content)
-            elif content is not None and self._is_whole(each, content, memory):
-                arrivals.append(Arrival(each.shown, content, each.key(self.path), partial(self._clear, each, memory)))
-        return arrivals
+    async def _take(self, session: Session, batch: Sequence[Entry], failures: list[TransientError]) -> list[Taken]:
+        """Read a batch, in its order; a file that cannot be read adds to ``failures``."""
+        found: dict[str, Taken] = {}
 
-    async def _read(self, session: Session, listed: Entry, gate: asyncio.Semaphore) -> bytes | TransientError | None:
-        async with gate:
+        async def attempt(listed: Entry) -> None:
+            path = inside(self.path, listed.name)
             try:
-                return await read(session, inside(self.path, listed.name), listed.size or 0, self.max_size)
+                taken = await (take_once if self.one_shot else take)(session, path, listed, self.max_size)
             except TransientError as error:
-                return error
+                failures.append(error)
+            else:
+                found.update({listed.name: taken} if taken else {})
 
-    def _is_whole(self, listed: Entry, content: bytes, memory: Memory) -> bool:
-        if len(content) > self.max_size:
-            self._warn("file.too_large", listed, size=len(content), max_size=self.max_size)
+        await side_by_side(min(self.in_flight, len(batch)), batch, attempt)
+        return [found[each.name] for each in batch if each.name in found]
+
+    def _is_whole(self, taken: Taken, memory: Memory) -> bool:
+        listed, length = taken.listed, len(taken.content)
+        if length > self.max_size:
+            self._warn("file.too_large", listed, size=length, max_size=self.max_size)
             return False
-        if listed.size and listed.size != len(content):
+        if self.trust_sizes and listed.size and listed.size != length:
             memory.looks.pop(listed.name, None)
-            self._warn("file.size_differs", listed, size=listed.size, read=len(content))
+            self._warn("file.size_differs", listed, size=listed.size, read=length)
             return False
         return True
 
+    def _arrival(self, session: Session, taken: Taken, memory: Memory) -> Arrival:
+        listed = taken.listed
+        ack = partial(self._release, session, taken, memory)
+        return Arrival(listed.shown, taken.content, listed.key(self.path), ack)
+
+    async def _release(self, session: Session, taken: Taken, memory: Memory) -> None:
+        """The bytes are committed: close what is still open, then clear the copy. Raises TransientError."""
+        await taken.release(session, inside(self.path, taken.listed.name))
+        if self.after != "leave":
+            await self._clear(taken.listed, memory)
+
     async def _clear(self, listed: Entry, memory: Memory) -> None:
         """Clear the copy of a committed file, but not a newer one of that name. Raises TransientError."""
-        if self.after == "leave":
-            return
         session = await self._link.session()
-        if not await unchanged(session, self.path, listed):
+        if not await self._stands(session, listed):
             return
         if self.done_file:  # first: a done-file left behind would vouch for the next file of that name
-            await delete(session, inside(self.path, self._done_file(listed)))
+            await delete(session, inside(self.path, self.done_file.replace("{name}", listed.name)))
         if isinstance(self.after, Move):
             await move(session, self.path, listed, inside(self.path, self.after.move))
         else:
@@ -177,26 +188,40 @@ class SftpSource(Endpoint):
         memory.looks.pop(listed.name, None)
         await memory.forget(listed.key(self.path))
 
+    async def _stands(self, session: Session, listed: Entry) -> bool:
+        """Whether the file still is the one that was listed; where the server does not tell, it is listed again."""
+        now = await look(session, inside(self.path, listed.name))
+        if now.there is None:
+            return await self._folder.still_lists(session, listed)
+        if now.there and not listed.same(now.size if self.trust_sizes else None, now.mtime):
+            self._warn("file.changed", listed)
+            return False
+        return now.there
+
     async def _clear_again(self, session: Session, committed: Sequence[Entry], memory: Memory) -> None:
-        """Clear what an earlier poll could not; it is not read again."""
-        gate = asyncio.Semaphore(self.in_flight)
+        """Clear what an earlier poll could not; it is not read again. Where most is refused, not all is tried."""
+        start = self._turn % (len(committed) or 1)
+        refused: list[tuple[Entry, TransientError]] = []
 
-        async def attempt(each: Entry) -> None:
-            async with gate:
-                if session.broken:  # one wait for a server that hangs is enough
-                    return
-                try:
-                    await self._clear(each, memory)
-                except TransientError as error:
-                    self._warn("document.not_cleared", each, why=str(error))
+        async def attempt(listed: Entry) -> None:
+            if session.broken or len(refused) >= _REFUSALS:
+                return
+            self._turn += 1
+            try:
+                await self._clear(listed, memory)
+            except TransientError as error:
+                refused.append((listed, error))
 
-        await asyncio.gather(*(attempt(each) for each in committed))
+        await side_by_side(self.in_flight, [*committed[start:], *committed[:start]], attempt)
+        if refused:
+            listed, error = refused[0]
+            self._warn("document.not_cleared", listed, files=len(refused), waiting=len(committed), why=str(error))
 
     def _warn(self, event: str, listed: Entry, **details: object) -> None:
         log.warning(event, server=self.name, path=inside(self.path, listed.shown), **details)
 
     async def _try_list(self, session: Session) -> str:
-        listed, names = await self._list(session)
+        listed, names = await self._folder.list(session, all_names=True)
         return f"{len(names)} files in {self.path}, {len(listed)} of them wanted"
 
     async def _try_clear(self, session: Session) -> str:
@@ -210,6 +235,6 @@ class SftpSource(Endpoint):
             await remove_proof(session, proof, None)
             return f"a file was written in {self.path} and deleted"
         target = inside(self.path, self.after.move)
-        there = await exists(session, target)
+        there = (await look(session, target)).there
         await remove_proof(session, proof, inside(target if there else self.path, f"{basename(proof)}.moved.tmp"))
         return f"a file was written in {self.path}, moved and deleted" + ("" if there else f"; {target} is to be made")

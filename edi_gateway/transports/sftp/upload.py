@@ -1,4 +1,4 @@
-"""Bytes → remote file: written under a temporary name, proved, and only then given its own."""
+"""Bytes → remote file: written side by side, stored, closed."""
 
 from __future__ import annotations
 
@@ -8,61 +8,60 @@ from typing import Final
 import asyncssh
 
 from edi_gateway.errors import TransientError
-from edi_gateway.transports.sftp.clearing import exists
+from edi_gateway.transports.sftp.clearing import delete
+from edi_gateway.transports.sftp.lanes import side_by_side
+from edi_gateway.transports.sftp.looking import look
+from edi_gateway.transports.sftp.reading import File, close_file
 from edi_gateway.transports.sftp.session import GONE, Session
 
-_BLOCK: Final = 1024 * 1024
+_LEAST: Final = 32 * 1024  # what every server must be able to take (draft-ietf-secsh-filexfer-02, section 3)
+_MOST: Final = 256 * 1024
+_WINDOW: Final = 4 * 1024 * 1024  # bytes on their way unanswered
 
 
-async def write(session: Session, path: str, content: bytes) -> None:
-    """Make or overwrite a file and, where the server can, have it on disk. Raises TransientError."""
-    with session.request("open it for writing", path):
-        file = await session.sftp.open(path, "wb", encoding=None)
+async def write(session: Session, path: str, content: bytes, *, direct: bool = False, fresh: bool = False) -> None:
+    """Make a file anew and, where the server can, have it on disk. Raises TransientError.
+
+    ``direct``: it is seen while it grows, so what breaks off must be a beginning of it and nothing else.
+    ``fresh``: nothing may stand under that name yet.
+    """
+    file = await (_create(session, path, "xb") if fresh else _open(session, path))
     try:
-        for start in range(0, len(content), _BLOCK):
-            with session.request("write it", path):
-                await file.write(content[start : start + _BLOCK], start)
-        with session.request("have it stored", path), suppress(asyncssh.SFTPOpUnsupported):
-            await file.fsync()
+        with session.transfer():
+            await _fill(session, file, path, content, 1 if direct else session.width)
+            async with session.request("have it stored", path):
+                with suppress(asyncssh.SFTPOpUnsupported):
+                    await file.fsync()
     except BaseException:
-        with suppress(TransientError), session.request("close it", path):
-            await file.close()
+        await close_file(session, file, path)
         raise
-    with session.request("close it", path):
+    async with session.request("close it", path):
         await file.close()  # its answer may be the first to tell of a full disk
 
 
-async def prove(session: Session, path: str, expected: int) -> bool:
-    """Compare the size the server reports with what was sent; False when the file is not there.
-
-    The path is asked, not the open handle: some servers refuse the latter. Raises TransientError.
-    """
-    with session.request("ask for its size", path):
-        try:
-            found = (await session.sftp.stat(path)).size
-        except GONE:
-            return False
-    if found not in {None, expected}:
-        raise TransientError(f"{session.name} {path}: found {found:,} bytes, expected the {expected:,} that were sent")
-    return True
+async def _open(session: Session, path: str) -> File:
+    """Open for writing; what is left of an upload that broke off is removed where it cannot be overwritten."""
+    try:
+        return await _create(session, path, "wb")
+    except TransientError as error:
+        if session.broken or isinstance(error.__cause__, GONE) or not (await look(session, path)).there:
+            raise
+    await delete(session, path)
+    return await _create(session, path, "wb")
 
 
-async def rename(session: Session, path: str, target: str) -> str:
-    """Give the file its final name, in one step where the server can; returns what was done. Raises TransientError.
+async def _create(session: Session, path: str, mode: str) -> File:
+    async with session.request("open it for writing", path):
+        # Without attributes nothing is sent to set them by; without a block size one write is one request.
+        return await session.sftp.open(path, mode, encoding=None, block_size=0)
 
-    SFTP version 3 has no rename that replaces, so without OpenSSH's extension an existing target is removed first.
-    """
-    doing = f"rename it to {target}"
-    with session.request(doing, path), suppress(asyncssh.SFTPOpUnsupported):
-        await session.sftp.posix_rename(path, target)
-        return "renamed"
-    with session.request(doing, path):
-        try:
-            await session.sftp.rename(path, target)
-        except asyncssh.SFTPError as error:
-            if isinstance(error, GONE) or not await exists(session, target):
-                raise
-            await session.sftp.remove(target)
-            await session.sftp.rename(path, target)
-            return "renamed in place of an older one"
-    return "renamed"
+
+async def _fill(session: Session, file: File, path: str, content: bytes, width: int) -> None:
+    block = min(max(session.sftp.limits.max_write_len, _LEAST), _MOST)
+    starts = range(0, len(content), block)
+
+    async def put(start: int) -> None:
+        async with session.request("write it", path):
+            await file.write(content[start : start + block], start)
+
+    await side_by_side(min(width, max(_WINDOW // block, 1), len(starts)), starts, put)

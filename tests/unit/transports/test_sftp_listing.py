@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edi_gateway.transports.sftp.listing import UNFINISHED, Entry, batches, entry, inside, settled, wanted
+from edi_gateway.transports.sftp.listing import UNFINISHED, Entry, Look, batches, chooser, entry, inside, settled
 
 SIZES = st.lists(st.one_of(st.none(), st.integers(0, 50)), max_size=40)
 
@@ -60,7 +60,7 @@ def test_a_copy_is_told_from_every_other_one() -> None:
 )
 def test_names_of_unfinished_uploads_are_passed_over(name: str, taken: bool) -> None:
     """What upload programs write before they rename is not taken, even when the pattern fits."""
-    assert wanted(name, ["*.edi", "*.edi.*", "*.edi~", ".*"], UNFINISHED) is taken
+    assert chooser(["*.edi", "*.edi.*", "*.edi~", ".*"], UNFINISHED)(name) is taken
 
 
 @pytest.mark.parametrize("name", [".", "..", "../etc/passwd", "a/b", "/etc/passwd"])
@@ -72,19 +72,48 @@ def test_a_listing_cannot_lead_elsewhere(name: str) -> None:
 @pytest.mark.parametrize(
     ("listed", "now", "same"),
     [
-        (Entry("a", 1, 5), asyncssh.SFTPAttrs(size=1, mtime=5), True),
-        (Entry("a", 1, 5), asyncssh.SFTPAttrs(size=2, mtime=5), False),
-        (Entry("a", 1, 5), asyncssh.SFTPAttrs(size=1, mtime=6), False),
-        (Entry("a", 0, 5), asyncssh.SFTPAttrs(size=9, mtime=5), True),
-        (Entry("a", None, None), asyncssh.SFTPAttrs(size=9, mtime=5), True),
-        (Entry("a", 1, 5), asyncssh.SFTPAttrs(), True),
+        (Entry("a", 1, 5), (1, 5), True),
+        (Entry("a", 1, 5), (2, 5), False),
+        (Entry("a", 1, 5), (1, 6), False),
+        (Entry("a", 0, 5), (9, 5), True),
+        (Entry("a", None, None), (9, 5), True),
+        (Entry("a", 1, 5), (None, None), True),
     ],
 )
 def test_a_file_is_the_same_unless_the_server_says_otherwise(
-    listed: Entry, now: asyncssh.SFTPAttrs, same: bool
+    listed: Entry, now: tuple[int | None, int | None], same: bool
 ) -> None:
     """A size of 0 and attributes that are not told prove nothing."""
-    assert listed.same(now) is same
+    assert listed.same(*now) is same
+
+
+def test_a_look_takes_what_is_finished_and_clears_what_is_committed_and_unchanged() -> None:
+    """What changed since the last look is neither read nor cleared, whether it is committed or not."""
+    looks = {"a": "1|5", "b": "1|5", "c": "9|9", "d": "1|5"}
+    entries = [Entry("d", 1, 5), Entry("c", 1, 5), Entry("b", 1, 5), Entry("a", 1, 5)]
+    seen = Look.at("/out", entries, looks)
+    keys = list(seen.files)
+    assert keys == [f"/out/{name}|1|5" for name in "abcd"]
+    committed, fresh = seen.split({keys[0], keys[2]})
+    assert [each.name for each in committed] == ["a"]
+    assert [each.name for each in fresh] == ["b", "d"]
+
+
+def test_a_done_file_finishes_its_file_alone() -> None:
+    """With done-files two equal looks do not finish a file; an unchanged committed one may still be cleared."""
+    looks = {"a": "1|5", "b": "1|5", "c": "1|5"}
+    seen = Look.at("/out", [Entry(name, 1, 5) for name in "abc"], looks).vouched("{name}.done", {"b.done", "x.done"})
+    committed, fresh = seen.split({"/out/c|1|5"})
+    assert [each.name for each in committed] == ["c"]
+    assert [each.name for each in fresh] == ["b"]
+
+
+def test_no_glob_fits_nothing_and_ignores_nothing() -> None:
+    """An empty list of names to pass over passes over none."""
+    assert chooser(["*"], [])("a.tmp")
+    assert not chooser(["a", "b"], ["a"])("a")
+    assert chooser(["a", "b"], ["a"])("b")
+    assert not chooser(["a", "b"], [])("ab")
 
 
 @pytest.mark.parametrize(

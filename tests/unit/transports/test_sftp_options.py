@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from edi_gateway.transports.sftp.algorithms import LEGACY, host_key_algorithms, offered
+from edi_gateway.transports.sftp.endpoint import Circuit
+from edi_gateway.transports.sftp.login import Login
 from edi_gateway.transports.sftp.sink import SftpSink
 from edi_gateway.transports.sftp.source import Move, SftpSource
 
@@ -43,6 +45,11 @@ def test_few_keys_are_needed() -> None:
         ({"connect_timeout": "0s"}, "greater than"),
         ({"port": 0}, "greater than or equal to 1"),
         ({"hots": "x"}, "Extra inputs are not permitted"),
+        ({"certificate": "/no/such-cert.pub"}, "there is no file /no/such-cert.pub"),
+        ({"certificate": __file__}, "certificate certifies a private_key"),
+        ({"circuit": {"pause": "20m"}}, r"longest \(0:10:00\) is less than pause \(0:20:00\)"),
+        ({"jump": {"host": "jump", "username": "hub", "password": "${env:SPEEDY}"}}, "edi-gateway trust jump:22"),
+        ({"jump": {**GOOD, "host_key": HOST_KEY, "path": "/"}}, "Extra inputs are not permitted"),
         ({"host": None}, "valid string"),
     ],
 )
@@ -67,6 +74,9 @@ def test_what_cannot_work_is_refused_without_showing_a_secret(
         ({"in_flight": 0}, "greater than or equal to 1"),
         ({"max_size": "lots"}, "such as 10MB"),
         ({"pattern": []}, "at least 1 item"),
+        ({"path": "/out", "after": {"move": "/out"}}, r"leads to path itself"),
+        ({"path": "/out/", "after": {"move": "../out"}}, r"leads to path itself"),
+        ({"after": {"move": "./"}}, r"leads to path itself"),
     ],
 )
 def test_what_a_source_cannot_do_is_refused(change: dict[str, Any], said: str) -> None:
@@ -80,6 +90,12 @@ def test_a_temporary_name_differs_from_the_final_one_and_from_all_others(tempora
     """Two documents must not be written to one temporary file."""
     with pytest.raises(ValidationError, match=r"such as \{name\}\.tmp"):
         SftpSink.model_validate({**GOOD, "temporary": temporary})
+
+
+def test_secrets_of_a_jump_host_are_hidden_as_well() -> None:
+    """Neither the text of a source nor its dump shows how it logs in on the way."""
+    source = SftpSource.model_validate({**GOOD, "jump": {**GOOD, "host": "jump"}})
+    assert "hunter2" not in f"{source!r} {source} {source.model_dump()} {source.model_dump_json()}"
 
 
 def test_the_fastest_cipher_is_asked_for_first() -> None:
@@ -115,4 +131,5 @@ def test_the_pinned_kind_of_host_key_is_asked_for_first() -> None:
 @pytest.mark.parametrize("plugin", [SftpSource, SftpSink])
 def test_every_option_says_what_it_is_for(plugin: type[SftpSource | SftpSink]) -> None:
     """The descriptions are what configuration errors and the editors' schema show."""
-    assert [name for name, field in plugin.model_fields.items() if not field.description] == []
+    models = (plugin, Login, Circuit, Move)
+    assert [name for model in models for name, field in model.model_fields.items() if not field.description] == []
