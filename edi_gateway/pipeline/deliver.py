@@ -25,6 +25,8 @@ from edi_gateway.store.tables import DeliveryState, Outcome
 log = structlog.get_logger()
 _OWNER: Final = f"{socket.gethostname()}:{os.getpid()}"
 _JITTER: Final = 0.2
+_RENEWALS: Final = 4  # of a claim in the time of one lease
+_SURELY: Final = 0.8  # of a lease, for as long nobody else has begun, whatever the clocks say
 _LOOK_AGAIN: Final = 1.0  # seconds after which a run that waits for slow files looks for new ones
 _IN_A_ROW: Final = 5  # failures after which it is the server, not the file, and the destination rests
 _REST: Final = 1.0  # seconds; a dead server with a long queue must not keep the database busy
@@ -203,11 +205,11 @@ async def _keep(db: Database, claim: Claim) -> None:
     """Renew the claim; return when it is lost, or when nobody knows because the database does not answer."""
     lease = claims.LEASE.total_seconds()
     loop = asyncio.get_running_loop()
-    ours_until = loop.time() + lease * 0.8
+    ours_until = loop.time() + lease * _SURELY
     while True:
         try:
             async with asyncio.timeout_at(ours_until):
-                await asyncio.sleep(lease / 4)
+                await asyncio.sleep(lease / _RENEWALS)
                 asked = loop.time()
                 if not await asyncio.to_thread(claims.renew, db, claim, claims.LEASE):
                     return
@@ -215,7 +217,7 @@ async def _keep(db: Database, claim: Claim) -> None:
             return
         except StorageError:
             continue
-        ours_until = asked + lease * 0.8
+        ours_until = asked + lease * _SURELY
 
 
 async def _failed(

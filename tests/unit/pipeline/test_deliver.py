@@ -16,8 +16,10 @@ from structlog.testing import capture_logs
 from edi_gateway.config.models import Gateway
 from edi_gateway.errors import RefusedError, TransientError
 from edi_gateway.model import OutboundDocument, utc_now
+from edi_gateway.pipeline import deliver as sending
 from edi_gateway.pipeline.deliver import deliver, due, next_attempt, tell_alarms
 from edi_gateway.pipeline.partners import Batch
+from edi_gateway.pipeline.seal import seal_due
 from edi_gateway.store import claims, deliveries
 from edi_gateway.store.alarms import AlarmKind, alarms, raise_alarm
 from edi_gateway.store.claims import DELIVERY
@@ -52,7 +54,8 @@ async def test_several_files_are_on_their_way_at_a_time(db: Database, tmp_path: 
             await three.wait()
 
     mailbox.behave = three_together
-    assert 7 == await deliver(db, globex)
+    async with asyncio.timeout(20):
+        assert 7 == await deliver(db, globex)
     assert (3, files(*range(1, 8))) == (mailbox.most_at_once, sorted(mailbox.arrived))
     assert {DeliveryState.DELIVERED} == set(states(db))
 
@@ -161,17 +164,16 @@ async def test_without_strict_order_a_dead_letter_blocks_nobody(db: Database, tm
 
 
 async def test_stopping_finishes_what_is_on_its_way_and_begins_nothing_else(db: Database, tmp_path: Path) -> None:
-    """The rest is due at the next start."""
-    wired, globex, mailbox = wire_globex(tmp_path, in_flight=2)
+    """Asked before every file and before sealing; the rest is due at the next start."""
+    wired, globex, mailbox = wire_globex(tmp_path, in_flight=6)
     owe(db, wired, parcels(6))
-    stopping = threading.Event()
+    assert 0 == await deliver(db, globex, lambda: True)
+    assert [] == deliveries.deliveries(db)
 
-    async def stop(_document: OutboundDocument) -> None:
-        stopping.set()
-
-    mailbox.behave = stop
-    assert 2 >= await deliver(db, globex, stopping.is_set) == len(mailbox.arrived) >= 1
-    assert mailbox.tried == mailbox.arrived
+    seal_due(db, globex, utc_now())
+    answers = iter([False, False])  # for the round, for the first file, and no longer for the second
+    assert 1 == await deliver(db, globex, lambda: next(answers, True))
+    assert files(1) == mailbox.arrived == mailbox.tried
 
 
 async def test_what_is_cut_short_is_due_again_at_once(db: Database, tmp_path: Path) -> None:
@@ -226,7 +228,7 @@ async def test_a_claim_is_renewed_while_the_file_is_sent(
     """Sending longer than a lease is no reason for another node to begin."""
     wired, globex, mailbox = wire_globex(tmp_path)
     owe(db, wired, parcels(1))
-    monkeypatch.setattr(claims, "LEASE", timedelta(seconds=2))
+    monkeypatch.setattr(sending, "_RENEWALS", 600)
     sent = asyncio.Event()
 
     async def slowly(_document: OutboundDocument) -> None:
@@ -248,7 +250,7 @@ async def test_who_has_lost_the_claim_stops_sending(
     """Asleep for longer than its lease, a node finds that another sends the file: it cuts its own attempt short."""
     wired, globex, mailbox = wire_globex(tmp_path)
     owe(db, wired, parcels(1))
-    monkeypatch.setattr(claims, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(sending, "_RENEWALS", 600)
 
     async def hang(_document: OutboundDocument) -> None:
         await asyncio.Event().wait()
