@@ -42,7 +42,7 @@ _MUTANTS: Final = (
     Mutant("events_apart_from_outbox", "duty entered", "before", "never told", frozenset({"status"}), comes_again=True),
     Mutant("control_number_apart", "document sealed", "before", "control numbers"),
     Mutant("marked_before_events", "events recorded", "before", "event count", _UNSAID),
-    Mutant("bytes_not_kept", "renaming", "after", "changed bytes"),
+    Mutant("bytes_not_kept", "renaming", "before", "changed bytes"),
 )
 _quick: Final = partial(write_configuration, pace=Pace(poll="100ms", batch="100ms"))
 
