@@ -175,13 +175,13 @@ async def test_a_listing_that_takes_longer_than_one_answer_may_is_read_to_its_en
     own: ServerUnderTest, faults: Faults
 ) -> None:
     """The limit for silence is for silence: a folder that comes in many answers is a folder that comes."""
-    for number in range(20):
+    for number in range(25):
         put(own.root / "out", f"{number:02}.edi", b"x")
-    faults.set(SlowList(seconds=0.04))
-    async with source(own, request_timeout="400ms") as channel:
+    faults.set(SlowList(seconds=0.06))
+    async with source(own, request_timeout="1s") as channel:
         memory = Recall()
         await poll(channel, memory)
-        assert len(memory.looks) == 20
+        assert len(memory.looks) == 25
 
 
 async def test_an_upload_that_trickles_is_left_when_its_time_is_up(own: ServerUnderTest, faults: Faults) -> None:
