@@ -66,6 +66,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         # Threads mostly wait their turn at the database: there must be more of them than busy partners.
         loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="work"))
+        loop.set_exception_handler(_unheard)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._turns.start, "reload", self._reload)
@@ -212,3 +213,8 @@ class Daemon:
         seconds = round((utc_now() - started).total_seconds(), 2)
         log.info("daemon.stopped", abandoned=sorted(task.get_name() for task in late), seconds=seconds)
         return not late
+
+
+def _unheard(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A failure that nobody waited for: one record of the log like any other, instead of a bare traceback."""
+    log.error("daemon.unheard_failure", what=context.get("message"), exc_info=context.get("exception"))

@@ -56,7 +56,7 @@ def logged(gateway: Gateway, event: str) -> dict[str, Any]:
         lines = gateway.log.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if f'"event": "{event}"' in line and line[0] + line[-1] == "{}"]
 
-    wait_until(lambda: bool(found()), 20, event)
+    wait_until(lambda: bool(found()), 60, event)
     return found()[0]
 
 
