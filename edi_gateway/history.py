@@ -20,15 +20,24 @@ class Scan(Protocol):
     """What of an event decides whether it moves a shipment."""
 
     @property
-    def status(self) -> Status: ...
+    def status(self) -> Status:
+        """What it says."""
+
     @property
-    def classifier(self) -> Classifier: ...
+    def classifier(self) -> Classifier:
+        """Whether it happened, is estimated, or planned."""
+
     @property
-    def direction(self) -> Direction: ...
+    def direction(self) -> Direction:
+        """Towards the recipient, or back."""
+
     @property
-    def mapped(self) -> bool: ...
+    def mapped(self) -> bool:
+        """Whether a mapping knew its code."""
+
     @property
-    def correction(self) -> bool: ...
+    def correction(self) -> bool:
+        """Whether it corrects what was said before."""
 
 
 class HistoryEvent(NamedTuple):

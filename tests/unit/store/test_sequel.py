@@ -75,7 +75,7 @@ def names(connection: Connection) -> tuple[dict[int, tuple[str, str, int]], dict
         select(SHIPMENT.c.id, SHIPMENT.c.carrier, SHIPMENT.c.tracking_number, SHIPMENT.c.epoch)
     )
     fingerprints = connection.execute(select(EVENT.c.id, EVENT.c.fingerprint))
-    return {key: tuple(name) for key, *name in shipments}, {key: name for key, name in fingerprints}  # type: ignore[misc]
+    return {key: tuple(name) for key, *name in shipments}, dict(fingerprints.tuples().all())
 
 
 def rows(connection: Connection) -> dict[str, list[str]]:
@@ -195,7 +195,9 @@ CASES: dict[str, list[MessageReport]] = {
     "after a retraction": [
         message(tracking(hour=8)), message(tracking(hour=8), function=CANCELLATION), message(tracking(DELIVERED, 9))
     ],
-    "after the goods were lost": [message(tracking(LOST, 8)), message(tracking(IN_TRANSIT, 9), tracking(DELIVERED, 10))],
+    "after the goods were lost": [
+        message(tracking(LOST, 8)), message(tracking(IN_TRANSIT, 9), tracking(DELIVERED, 10))
+    ],
     "after the delivery": [message(tracking(DELIVERED, 8)), message(tracking(IN_TRANSIT, 9, correction=True))],
     "the way back": [message(tracking(DELIVERED, 8)), message(tracking(IN_TRANSIT, 9, direction=Direction.RETURN))],
     "the end of the calendar": [
