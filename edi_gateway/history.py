@@ -20,15 +20,24 @@ class Scan(Protocol):
     """What of an event decides whether it moves a shipment."""
 
     @property
-    def status(self) -> Status: ...
+    def status(self) -> Status:
+        """Where it puts the shipment."""
+
     @property
-    def classifier(self) -> Classifier: ...
+    def classifier(self) -> Classifier:
+        """Whether it happened."""
+
     @property
-    def direction(self) -> Direction: ...
+    def direction(self) -> Direction:
+        """Which way the goods travel."""
+
     @property
-    def mapped(self) -> bool: ...
+    def mapped(self) -> bool:
+        """Whether it was understood."""
+
     @property
-    def correction(self) -> bool: ...
+    def correction(self) -> bool:
+        """Whether it may leave a terminal status."""
 
 
 class HistoryEvent(NamedTuple):
