@@ -21,6 +21,7 @@ class Scan(Protocol):
 
     @property
     def status(self) -> Status:
+<<<<<<< HEAD
         """What it says."""
 
     @property
@@ -38,6 +39,25 @@ class Scan(Protocol):
     @property
     def correction(self) -> bool:
         """Whether it corrects what was said before."""
+=======
+        """Where it puts the shipment."""
+
+    @property
+    def classifier(self) -> Classifier:
+        """Whether it happened."""
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the goods travel."""
+
+    @property
+    def mapped(self) -> bool:
+        """Whether it was understood."""
+
+    @property
+    def correction(self) -> bool:
+        """Whether it may leave a terminal status."""
+>>>>>>> ingest
 
 
 class HistoryEvent(NamedTuple):

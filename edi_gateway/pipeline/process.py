@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 
 import structlog
@@ -12,6 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from edi_gateway.errors import StorageError
 from edi_gateway.model import Level, Position
+from edi_gateway.pipeline.behind import Behind, Transaction
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.reading import Reading, defect, read
 from edi_gateway.pipeline.recording import Outcome, Recorder, batches
@@ -21,8 +21,6 @@ from edi_gateway.store.tables import Document, DocumentState, InterchangeState
 
 log = structlog.get_logger()
 EVENTS_PER_TRANSACTION = 1_000
-
-Transaction = Callable[[], AbstractContextManager[Connection]]
 
 
 class _StoppedError(Exception):
@@ -55,15 +53,17 @@ def process(
         content, channel.format, channel.mapping, channel.partner, document.received_at, accept_test=channel.accept_test
     )
     recorder = Recorder(document, content, channel, destinations, reprocess=whole, read_before=told, stale=stale)
-    pieces = batches(_until(readings, stopping), channel.partner.carrier, None if whole else EVENTS_PER_TRANSACTION)
+    most = None if whole else EVENTS_PER_TRANSACTION
+    pieces = batches(_until(readings, stopping), channel.partner.carrier, most, channel.dedupe_window)
     outcome = None
     try:
-        for batch, last in pieces:
-            with (begin or db.write)() as connection:
-                recorder.record(connection, batch)
-                if last:
-                    outcome = recorder.settle(connection)
-                    settling(connection)
+        with Behind(begin or db.write) as behind:
+            for batch, last in pieces:
+                with behind.transaction(wait=last) as connection:
+                    recorder.record(connection, batch)
+                    if last:
+                        outcome = recorder.settle(connection)
+                        settling(connection)
     except _StoppedError:
         return None
     return outcome

@@ -15,6 +15,7 @@ from edi_gateway.pipeline.reading import Reading
 from edi_gateway.pipeline.routing import owed
 from edi_gateway.pipeline.views import utc
 from edi_gateway.store import events, findings, inbox, interchanges, outbox, subscriptions
+from edi_gateway.store.reports import MessageReport, Prepared, prepare
 from edi_gateway.store.tables import Document, DocumentState, InterchangeState
 
 _DUPLICATE = "26"  # EDIFACT 0085
@@ -27,25 +28,28 @@ class Part:
     number: int
     opens: Interchange | None = None  # it begins here
     broken: bool = False  # its envelope is
-    reports: list[events.MessageReport] = field(default_factory=list)
+    reports: list[Prepared] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, reading: Reading, carrier: str) -> int:
-        """Take in one step of reading; returns what it weighs."""
+    def add(self, reading: Reading, carrier: str, window: int) -> int:
+        """Take in one step of reading, as ready as it can be; returns what it weighs."""
         self.findings += reading.findings
         said = reading.said
         if said is None:
             return len(reading.findings)
-        report = events.MessageReport(said.function, carrier, said.document_number, said.issued_at, said.events)
-        self.reports.append(report)
+        report = MessageReport(said.function, carrier, said.document_number, said.issued_at, said.events)
+        self.reports.append(prepare(report, window))
         return len(reading.findings) + len(said.events)
 
 
 Batch = Sequence[Part]
 
 
-def batches(readings: Iterable[Reading], carrier: str, most: int | None) -> Iterator[tuple[Batch, bool]]:
-    """Whole messages in batches of at least ``most`` events (None: all in one), and whether each is the last."""
+def batches(readings: Iterable[Reading], carrier: str, most: int | None, window: int) -> Iterator[tuple[Batch, bool]]:
+    """Whole messages in batches of at least ``most`` events (None: all in one), and whether each is the last.
+
+    ``window`` is the fingerprint's, in minutes.
+    """
     held: list[Part] | None = None
     parts, size, number = [Part(0)], 0, 0
     for reading in readings:
@@ -55,7 +59,7 @@ def batches(readings: Iterable[Reading], carrier: str, most: int | None) -> Iter
         if reading.opens:
             number += 1
             parts.append(Part(number, reading.opens, reading.broken))
-        size += parts[-1].add(reading, carrier)
+        size += parts[-1].add(reading, carrier, window)
         if most is not None and size >= most:
             held, parts, size = parts, [Part(number)], 0
     if held is not None:
@@ -126,7 +130,7 @@ class Recorder:
                 events_new=recorded.new,
                 events_duplicate=recorded.duplicates,
                 events_retracted=recorded.retracted,
-                events_unmapped=sum(not event.mapped for report in reports for event in report.events),
+                events_unmapped=sum(not event.mapped for each in reports for event in each.report.events),
                 findings=len(found),
             ),
         )
@@ -147,9 +151,9 @@ class Recorder:
         states[InterchangeState.FAILED] += len(failed)
         return Outcome(state, self.counts, self.quarantined, states, self.changed)
 
-    def _heard(self, connection: Connection, batch: Batch) -> tuple[list[events.MessageReport], list[Finding]]:
+    def _heard(self, connection: Connection, batch: Batch) -> tuple[list[Prepared], list[Finding]]:
         """Reports and findings of the batch, without those of interchanges that were accepted before."""
-        reports: list[events.MessageReport] = []
+        reports: list[Prepared] = []
         found: list[Finding] = []
         for part in batch:
             if part.opens:
@@ -158,7 +162,7 @@ class Recorder:
                 continue
             reports += part.reports
             found += part.findings
-            if any(report.events or report.function is not MessageFunction.ORIGINAL for report in part.reports):
+            if any(each.said or each.report.function is not MessageFunction.ORIGINAL for each in part.reports):
                 self._said.add(part.number)
             if any(finding.severity is Severity.QUARANTINE for finding in part.findings):
                 self._spoilt.add(part.number)

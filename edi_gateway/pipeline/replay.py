@@ -16,8 +16,9 @@ from structlog.contextvars import bound_contextvars
 
 from edi_gateway.errors import TransientError
 from edi_gateway.model import utc_now
+from edi_gateway.pipeline.behind import Transaction
 from edi_gateway.pipeline.partners import Channel, Destination
-from edi_gateway.pipeline.process import Transaction, process, set_aside
+from edi_gateway.pipeline.process import process, set_aside
 from edi_gateway.pipeline.recording import Outcome
 from edi_gateway.store import inbox, replays
 from edi_gateway.store.engine import Database

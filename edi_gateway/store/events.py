@@ -4,52 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select
 
 from edi_gateway.history import DEFAULT_GAP
-from edi_gateway.model import Location, MessageFunction, TrackingEvent
+from edi_gateway.model import MessageFunction
 from edi_gateway.store import dossier as dossiers
-from edi_gateway.store import rows, sequel
+from edi_gateway.store import sequel
 from edi_gateway.store.bulk import among, listed
 from edi_gateway.store.dossier import AMENDMENT, EVENT, PROVENANCE, Dossier, Number, Question
-from edi_gateway.store.engine import Database, is_storable, storable
+from edi_gateway.store.engine import Database
 from edi_gateway.store.reconcile import Change, Telling, changes, gather, split
+from edi_gateway.store.reports import MessageReport, Prepared, Said, prepare
 from edi_gateway.store.resolve import Issue, Report
-from edi_gateway.store.rows import place_of, structure, words_of
 from edi_gateway.store.write import write
-
-_TEXTS: Final = tuple(field.name for field in fields(TrackingEvent) if field.type == "str")
-
-
-@dataclass(frozen=True, slots=True)
-class MessageReport:
-    """One message's events and what the message does to what was said before.
-
-    A cancellation voids the events it lists; listing none, it voids its whole document number. A replacement voids
-    what earlier messages of its document number said and it does not repeat.
-    """
-
-    function: MessageFunction
-    carrier: str
-    document_number: str  # BGM 1004; "" when the carrier gives none
-    issued_at: datetime | None
-    events: Sequence[TrackingEvent]
-
-    @property
-    def amends(self) -> bool:
-        """Whether it concerns events it does not list."""
-        if self.function is MessageFunction.ORIGINAL or not self.document_number:
-            return False
-        return self.function is MessageFunction.REPLACEMENT or not self.events
-
-
-# An event, the message that tells it, and its columns: words, references, place of its provenance.
-Said = tuple[TrackingEvent, MessageReport, tuple[Any, ...], str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +38,7 @@ def record(
     connection: Connection,
     document_id: int,
     received_at: datetime,
-    reports: Sequence[MessageReport],
+    reports: Sequence[MessageReport | Prepared],
     *,
     window: int = 1,
     gap: timedelta = DEFAULT_GAP,
@@ -80,28 +52,26 @@ def record(
     another shipment. With ``reprocess`` the reports are all the document says now: events that only its former
     reading told are retracted. ``stale`` documents are to be read anew after this one: what they filled in is dropped.
     """
-    reports, said = _said(reports)
-    _take_turns(connection, {report.carrier for report in reports} | {one[0].carrier for one in said})
+    prepared = [prepare(report, window) for report in reports]
+    said = [one for each in prepared for one in each.said]
+    messages = [each.report for each in prepared]
+    _take_turns(connection, {message.carrier for message in messages} | {one[0][0] for one in said})
     question = Question()
     if reprocess:
         _withdraw(connection, document_id, question)
-    _amend(connection, document_id, received_at, [report for report in reports if report.amends], question)
-    told, odd = _by_number(said, _amended(connection, reports))
+    _amend(connection, document_id, received_at, [message for message in messages if message.amends], question)
+    told, odd = _by_number(said, _amended(connection, messages))
     odd |= question.numbers
     usual = {number: those for number, those in told.items() if number not in odd} if odd else told
     following = sequel.following(connection, usual, window, gap)
     changed = sequel.write(connection, following, document_id, received_at)
     rest = told.keys() - {number for number, _, _ in following}
     if rest or question.numbers:
-        tellings = [
-            _telling(document_id, received_at, report, event, window)
-            for number in rest
-            for event, report, *_ in told[number]
-        ]
+        tellings = [_telling(document_id, received_at, one) for number in rest for one in told[number]]
         changed += _reconcile(connection, tellings, question, window, gap, stale)
     kinds = [change.kind for change in changed]
     new, retracted = kinds.count("new"), kinds.count("retracted")
-    reported = sum(len(report.events) for report in reports if report.function is not MessageFunction.CANCELLATION)
+    reported = sum(len(each.said) for each in prepared if each.report.function is not MessageFunction.CANCELLATION)
     return Recorded(new, max(reported - new, 0), retracted, changed)
 
 
@@ -113,63 +83,24 @@ def was_told(db: Database, document_id: int) -> bool:
         return any(connection.execute(some).first() for some in (told, amended))
 
 
-def _said(reports: Sequence[MessageReport]) -> tuple[Sequence[MessageReport], list[Said]]:
-    """The reports as they will read when they come back from the database, and their events with their columns."""
-    said = _sayings(reports)
-    words = [report.document_number for report in reports]
-    for _, _, of_event, references, place in said:
-        words += of_event[rows.OF_CARRIER]
-        words += place[rows.OF_MESSAGE]
-        words.append(references)
-    everything = "".join(words)
-    # What is not storable stands in JSON as an escape; a pair of surrogates is merely suspected.
-    if is_storable(everything) and "\\u0000" not in everything and "\\ud" not in everything:
-        return reports, said
-    cleaned = [
-        replace(
-            report,
-            document_number=storable(report.document_number),
-            events=[_storable(event) for event in report.events],
-        )
-        for report in reports
-    ]
-    return cleaned, _sayings(cleaned)
-
-
-def _sayings(reports: Iterable[MessageReport]) -> list[Said]:
-    return [
-        (event, report, words_of(event), structure(event.references), place_of(event.provenance))
-        for report in reports
-        for event in report.events
-    ]
-
-
-def _storable(event: TrackingEvent) -> TrackingEvent:
-    place, source = event.location, event.provenance
-    cleaned: dict[str, Any] = {name: storable(getattr(event, name)) for name in _TEXTS}
-    cleaned["location"] = Location(storable(place.name), storable(place.unlocode), storable(place.country))
-    cleaned["references"] = {
-        storable(qualifier): tuple(map(storable, values)) for qualifier, values in event.references.items()
-    }
-    cleaned["provenance"] = replace(source, interchange=storable(source.interchange), message=storable(source.message))
-    return replace(event, **cleaned)
-
-
 def _by_number(
     said: Iterable[Said], amended: Collection[tuple[str, str]]
 ) -> tuple[dict[Number, list[Said]], set[Number]]:
     """What is said of each number, and the numbers told of by more than originals that name a time and stand."""
     told: dict[Number, list[Said]] = {}
     odd: set[Number] = set()
+    original = MessageFunction.ORIGINAL
     for one in said:
-        event, report, words, _, _ = one
-        number = words[:2]
+        number, event, message = one[0], one[1], one[2]
         if number in told:
             told[number].append(one)
         else:
             told[number] = [one]
-        plain = report.function is MessageFunction.ORIGINAL and not event.date_only
-        if not plain or (amended and (event.carrier, report.document_number) in amended):
+        if (
+            event.date_only
+            or message.function is not original
+            or (amended and (number[0], message.document_number) in amended)
+        ):
             odd.add(number)
     return told, odd
 
@@ -216,21 +147,19 @@ def _reconcile(
     return [change for epoch in epochs for change in changes(epoch)]
 
 
-def _telling(
-    document_id: int, received_at: datetime, message: MessageReport, event: TrackingEvent, window: int
-) -> Telling:
-    source = event.provenance
+def _telling(document_id: int, received_at: datetime, said: Said) -> Telling:
+    _, event, message, _, _, _, _, _, _, fingerprint = said
     report = Report(
-        fingerprint=event.fingerprint(window),
+        fingerprint=fingerprint,
         fact=event.fact,
         occurred_at=event.occurred_at,
         date_only=event.date_only,
         correction=event.correction,
         issue=Issue(message.function, message.issued_at, received_at, document_id),
         document_number=message.document_number,
-        message=source.message,
-        segment=source.segment,
-        start=source.start,
+        message=event.provenance.message,
+        segment=event.provenance.segment,
+        start=event.provenance.start,
     )
     return Telling(report, event)
 

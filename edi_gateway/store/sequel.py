@@ -20,70 +20,58 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from json import JSONDecoder
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, select
 
 from edi_gateway.history import may_move, stays
-from edi_gateway.model import Classifier, Direction, MessageFunction, Status, TrackingEvent
+from edi_gateway.model import Classifier, Direction, MessageFunction, Status
 from edi_gateway.store import rows
 from edi_gateway.store.bulk import Row, among, instant_text, instants, listed, stored_text
 from edi_gateway.store.dossier import EVENT, SHIPMENT, Number
 from edi_gateway.store.engine import reserve_ids
 from edi_gateway.store.reconcile import Change
+from edi_gateway.store.reports import Said
 
 _STATUS: Final[Mapping[str, Status]] = {status.value: status for status in Status}
 _DIRECTION: Final[Mapping[str, Direction]] = {direction.value: direction for direction in Direction}
 _ORIGINAL: Final = MessageFunction.ORIGINAL.value
 _JSON: Final = JSONDecoder()
 _BARE: Final = len("2026-03-01 08:00:00.000000")
+_EVENT: Final = 1  # in what is said
+_CLOCK: Final = 6
+_FINGERPRINT: Final = 9
 
 
-class Message(Protocol):
-    """What of a message is kept with its reports."""
-
-    @property
-    def issued_at(self) -> datetime | None:
-        """When the carrier wrote it."""
-
-    @property
-    def document_number(self) -> str:
-        """The carrier's number of it."""
-
-
-M = TypeVar("M", bound=Message)
-Columns = tuple[Any, ...]
-Told = tuple[TrackingEvent, M, Columns, str, Columns]  # with words, references and place as `rows` makes them
 _Known = Sequence[Any]  # a shipment's id, tracking number and the columns of `rows.STATE`, as text
-_Scan = tuple[datetime, str, timedelta, Any]  # the clock in UTC, fingerprint, how far the carrier's is ahead, and Told
-Sequel = tuple[Number, _Known, Sequence[_Scan]]  # what follows on what is known of a number, in the order of time
+Sequel = tuple[Number, _Known, Sequence[Said]]  # what follows on what is known of a number, in the order of time
 _NEW: Final = (0, "", Status.UNKNOWN.value, "", Direction.FORWARD.value, None, "", None, None, "{}", None, None)
 
 
 def following(
-    connection: Connection, told: Mapping[Number, Sequence[Told[M]]], window: int, gap: timedelta
+    connection: Connection, told: Mapping[Number, Sequence[Said]], window: int, gap: timedelta
 ) -> list[Sequel]:
     """Those of the numbers whose reports follow on; only originals with a time and without amendments may be asked."""
     known = _known(connection, told)
     pause = timedelta(minutes=window + 1)  # a minute more, because fingerprints round to whole minutes
     found: list[Sequel] = []
-    for number, reports in told.items():
+    for number, said in told.items():
         shipment = known.get(number, _NEW)
         if shipment is None:
             continue  # several epochs
-        scans = _scans(reports, window)
-        if scans and _follow(shipment, scans[0][0], scans[-1][0], pause, gap):
-            found.append((number, shipment, scans))
+        in_order = _in_order(said) if len(said) > 1 else said
+        if in_order and _follow(shipment, in_order[0][_CLOCK], in_order[-1][_CLOCK], pause, gap):
+            found.append((number, shipment, in_order))
     return found
 
 
 def write(connection: Connection, sequels: Sequence[Sequel], document_id: int, received_at: datetime) -> list[Change]:
     """Store new events with their provenance, and where their shipments stand now."""
     page = _Page(connection, document_id, received_at)
-    keys = iter(reserve_ids(connection, EVENT, sum(len(scans) for _, _, scans in sequels)))
+    keys = iter(reserve_ids(connection, EVENT, sum(len(said) for _, _, said in sequels)))
     fresh = iter(reserve_ids(connection, SHIPMENT, sum(known is _NEW for _, known, _ in sequels)))
-    for number, known, scans in sequels:
-        page.add(number, known, known[0] or next(fresh), scans, keys)
+    for number, known, said in sequels:
+        page.add(number, known, known[0] or next(fresh), said, keys)
     rows.insert_shipments(connection, page.new)
     rows.update_shipments(connection, sorted(page.changed))
     rows.insert_events(connection, page.events)
@@ -118,20 +106,11 @@ def _query(dialect: str) -> Select[Any]:
     )
 
 
-def _scans(reports: Sequence[Told[M]], window: int) -> Sequence[_Scan]:
-    """The reports in the order of their events; none when two of them tell the same event."""
-    scans = []
-    for told in reports:
-        event = told[0]
-        ahead = event.occurred_at.utcoffset()
-        if ahead is None:
-            raise ValueError(f"an instant without a zone: {event.occurred_at}")
-        scans.append((event.occurred_at.replace(tzinfo=None) - ahead, event.fingerprint(window), ahead, told))
-    if len(scans) > 1:
-        if len({fingerprint for _, fingerprint, _, _ in scans}) < len(scans):
-            return ()
-        scans.sort(key=lambda scan: (scan[0], scan[3][0].status.rank, scan[1]))
-    return scans
+def _in_order(said: Sequence[Said]) -> Sequence[Said]:
+    """The reports in the order of `history`; none when two of them tell the same event."""
+    if len({fingerprint for *_, fingerprint in said}) < len(said):
+        return ()
+    return sorted(said, key=lambda one: (one[_CLOCK], one[_EVENT].status.rank, one[_FINGERPRINT]))
 
 
 def _follow(known: _Known, first: datetime, last: datetime, pause: timedelta, gap: timedelta) -> bool:
@@ -162,20 +141,19 @@ class _Page:
         self.provenance: list[str | int | None] = []
         self.changes: list[Change] = []
 
-    def add(self, number: Number, known: _Known, shipment_id: int, scans: Sequence[_Scan], keys: Iterator[int]) -> None:
+    def add(self, number: Number, known: _Known, shipment_id: int, said: Sequence[Said], keys: Iterator[int]) -> None:
         """Take in what follows on what is known of a number."""
         key, _, stands, reason, way, status_at, decided, began, ended, times, earliest, latest = known
         status, direction = _STATUS[stands], _DIRECTION[way]
         milestones: dict[str, list[str]] = _JSON.raw_decode(times)[0] if key else {}
         document_id, received_at, issued = self._document_id, self._received_at, self._issued
-        for clock, fingerprint, ahead, (event, message, words, references, place) in scans:
-            event_id, before, before_that = next(keys), status, reason
-            latest, offset = clock.isoformat(" ", "microseconds") + self._zone, rows.minutes(ahead)
+        for _, event, message, words, references, place, _, at, offset, fingerprint in said:
+            event_id, before, before_that, latest = next(keys), status, reason, at + self._zone
             earliest = earliest or latest
             if event.classifier is Classifier.ACT:
                 began, ended = began or latest, latest
             if may_move(event):
-                _mark(milestones, event.status, latest)
+                _mark(milestones, event.status, at)
                 if not stays(status, direction, event):
                     status, reason, direction = event.status, event.reason, event.direction
                     status_at, decided = latest, fingerprint
@@ -196,7 +174,7 @@ class _Page:
 
 
 def _mark(milestones: dict[str, list[str]], status: Status, at: str) -> None:
-    moment = at[:_BARE].replace(" ", "T").removesuffix(".000000") + "+00:00"  # as `datetime.isoformat` has it
+    moment = at.replace(" ", "T").removesuffix(".000000") + "+00:00"  # as `datetime.isoformat` has it
     milestones[str(status)] = [milestones[status][0] if status in milestones else moment, moment]
 
 

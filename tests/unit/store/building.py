@@ -13,7 +13,8 @@ from edi_gateway.model import MessageFunction, OutboundDocument, Provenance, Raw
 from edi_gateway.store import claims, events, inbox, outbox
 from edi_gateway.store.claims import Claim
 from edi_gateway.store.engine import Database
-from edi_gateway.store.events import MessageReport, Recorded
+from edi_gateway.store.events import Recorded
+from edi_gateway.store.reports import MessageReport
 from edi_gateway.store.tables import METADATA, Outcome
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

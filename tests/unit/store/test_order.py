@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from edi_gateway.model import Status, TrackingEvent
 from edi_gateway.store.engine import Database
-from edi_gateway.store.events import MessageReport, record
+from edi_gateway.store.events import record
+from edi_gateway.store.reports import MessageReport
 from tests.unit.store.building import (
     CANCELLATION,
     ORIGINAL,

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select, update
 from edi_gateway.model import Classifier, Direction, Location, Status, TrackingEvent
 from edi_gateway.store import dossier, events, sequel
 from edi_gateway.store.engine import Database
-from edi_gateway.store.events import MessageReport, Recorded
+from edi_gateway.store.events import Recorded
+from edi_gateway.store.reports import MessageReport
 from edi_gateway.store.tables import METADATA
 from tests.unit.store.building import (
     CANCELLATION,
@@ -75,7 +76,7 @@ def names(connection: Connection) -> tuple[dict[int, tuple[str, str, int]], dict
         select(SHIPMENT.c.id, SHIPMENT.c.carrier, SHIPMENT.c.tracking_number, SHIPMENT.c.epoch)
     )
     fingerprints = connection.execute(select(EVENT.c.id, EVENT.c.fingerprint))
-    return {key: tuple(name) for key, *name in shipments}, dict(fingerprints.tuples().all())
+    return {key: tuple(name) for key, *name in shipments}, {row.id: row.fingerprint for row in fingerprints}
 
 
 def rows(connection: Connection) -> dict[str, list[str]]:
@@ -195,9 +196,7 @@ CASES: dict[str, list[MessageReport]] = {
     "after a retraction": [
         message(tracking(hour=8)), message(tracking(hour=8), function=CANCELLATION), message(tracking(DELIVERED, 9))
     ],
-    "after the goods were lost": [
-        message(tracking(LOST, 8)), message(tracking(IN_TRANSIT, 9), tracking(DELIVERED, 10))
-    ],
+    "after the loss": [message(tracking(LOST, 8)), message(tracking(IN_TRANSIT, 9), tracking(DELIVERED, 10))],
     "after the delivery": [message(tracking(DELIVERED, 8)), message(tracking(IN_TRANSIT, 9, correction=True))],
     "the way back": [message(tracking(DELIVERED, 8)), message(tracking(IN_TRANSIT, 9, direction=Direction.RETURN))],
     "the end of the calendar": [
