@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from edi_gateway.model import Finding
 
 
@@ -33,6 +35,14 @@ class StorageError(TransientError):
 
 class AttentionError(TransientError):
     """It is tried again, but only a person can mend it: an alarm is raised at once."""
+
+
+class NotTriedError(TransientError):
+    """Nothing was tried, because it failed too often before: no failure of this time. Tried again at ``next_probe``."""
+
+    def __init__(self, message: str, next_probe: datetime) -> None:
+        self.next_probe = next_probe
+        super().__init__(message)
 
 
 class RefusedError(GatewayError):

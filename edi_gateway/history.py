@@ -21,25 +21,6 @@ class Scan(Protocol):
 
     @property
     def status(self) -> Status:
-<<<<<<< HEAD
-        """What it says."""
-
-    @property
-    def classifier(self) -> Classifier:
-        """Whether it happened, is estimated, or planned."""
-
-    @property
-    def direction(self) -> Direction:
-        """Towards the recipient, or back."""
-
-    @property
-    def mapped(self) -> bool:
-        """Whether a mapping knew its code."""
-
-    @property
-    def correction(self) -> bool:
-        """Whether it corrects what was said before."""
-=======
         """Where it puts the shipment."""
 
     @property
@@ -57,7 +38,6 @@ class Scan(Protocol):
     @property
     def correction(self) -> bool:
         """Whether it may leave a terminal status."""
->>>>>>> ingest
 
 
 class HistoryEvent(NamedTuple):

@@ -55,6 +55,7 @@ class Daemon:
         self._loaded = Loaded(Wired({}, []), timedelta(0))
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._changed = False
         self._turns = Turns()
         self._memories: dict[str, ChannelMemory] = {}
         self._came: set[str] = set()  # channels whose documents nobody has looked for since
@@ -69,7 +70,7 @@ class Daemon:
         loop.set_exception_handler(_unheard)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._turns.start, "reload", self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._told_to_reload)
         await self._gate.look()
         watching = (asyncio.create_task(self._gate.watch()), asyncio.create_task(watch_loop()))
         self._use(loaded)
@@ -84,7 +85,17 @@ class Daemon:
             watch.cancel()
         return await self._stop()
 
+    def _told_to_reload(self) -> None:
+        self._changed = True
+        self._turns.start("reload", self._reload)
+
     async def _reload(self) -> None:
+        """Load until nobody has changed anything meanwhile."""
+        while self._changed:
+            self._changed = False
+            await self._load_anew()
+
+    async def _load_anew(self) -> None:
         """Load configuration and mappings anew: all of it, or nothing and say why."""
         notify_reloading()
         try:

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from edi_gateway.errors import GatewayError, RefusedError, StorageError, TransientError
+from edi_gateway.errors import GatewayError, NotTriedError, RefusedError, StorageError, TransientError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.partners import Destination
 from edi_gateway.pipeline.seal import is_due, seal_due
@@ -171,18 +171,41 @@ async def _attempt(db: Database, destination: Destination, claim: Claim) -> bool
         return False
     except StorageError:
         raise  # says nothing about the customer's server
+    except NotTriedError as error:
+        await _put_off(db, claim, error)
+        return False
     except Exception as error:
         if not isinstance(error, GatewayError):
             log.exception("delivery.defect")
         again_at = next_attempt(destination.retry, claim.failures + 1)
         await _failed(db, destination, claim, Outcome.FAILED, str(error), again_at)
         return False
-    state = await asyncio.to_thread(claims.finish_attempt, db, claim, Outcome.DELIVERED, receipt)
+    state = await _record_arrival(db, claim, receipt)
     if state is None:
         log.warning("delivery.outlived", file=claim.name, receipt=receipt, attempt=claim.number)
         return True
     log.info("delivery.delivered", file=claim.name, receipt=receipt, attempt=claim.number)
     return True
+
+
+async def _record_arrival(db: Database, claim: Claim, receipt: str) -> DeliveryState | None:
+    """Write down that it arrived, however long the database refuses: forgotten, it would be sent twice."""
+    refused = False
+    while True:
+        try:
+            return await asyncio.to_thread(claims.finish_attempt, db, claim, Outcome.DELIVERED, receipt)
+        except StorageError as error:
+            if not refused:
+                log.warning("delivery.not_recorded", file=claim.name, receipt=receipt, why=str(error))
+            refused = True
+            await asyncio.sleep(_REST)
+
+
+async def _put_off(db: Database, claim: Claim, error: NotTriedError) -> None:
+    """The server is left alone for now: the file waits for the next probe and keeps its schedule."""
+    why, again_at = str(error), max(error.next_probe, utc_now() + timedelta(seconds=_REST))
+    await asyncio.to_thread(claims.finish_attempt, db, claim, Outcome.FAILED, why, again_at, tried=False)
+    log.info("delivery.put_off", file=claim.name, why=why, next_attempt_at=again_at.isoformat())
 
 
 async def _send(db: Database, destination: Destination, claim: Claim) -> str:

@@ -56,15 +56,19 @@ class Gate:
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # whatever it is, nobody else would ever open the gate again
+                log.exception("gate.defect")
             await asyncio.sleep(_EVERY if self.open else self._pause)
 
     async def look(self) -> None:
         """Open or close by what is true now."""
-        why = await asyncio.to_thread(self._complaint)
+        proving = not self.open
+        why = await asyncio.to_thread(self._complaint, proving=proving)
         if why:
             await self._hold(why)
-        elif not self.open:
+        elif proving and not self.open:
             self._opened_at = asyncio.get_running_loop().time()
             self._open.set()
             if self._complained:
@@ -79,17 +83,16 @@ class Gate:
         with suppress(GatewayError):  # where there is no room, there is none for an alarm either
             await asyncio.to_thread(raise_alarm, self._db, AlarmKind.INTAKE_PAUSED, _SUBJECT, why)
 
-    def _complaint(self) -> str:
+    def _complaint(self, *, proving: bool) -> str:
         """What speaks against working; asked of the disk always, of the database only while closed."""
         if self._folder and (free := shutil.disk_usage(self._folder).free) < self._least_free:
             return (
                 f"{free:,} bytes are free on the disk of {self._folder}, expected at least {self._least_free:,}"
                 " (least_free in gateway.yaml): make room; work goes on by itself then"
             )
-        if self.open:
-            return ""
         try:
-            prove_room(self._db)
+            if proving:
+                prove_room(self._db)
             clear_alarm(self._db, AlarmKind.INTAKE_PAUSED, _SUBJECT)
         except GatewayError as error:
             return str(error)

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, delete, update
 from sqlmodel import Session, col, select
 
 from edi_gateway.model import utc_now
-from edi_gateway.store.engine import Database, storable
+from edi_gateway.store.engine import Database, insert_new, storable
 from edi_gateway.store.tables import METADATA, Alarm
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ def raise_alarm(db: Database, kind: AlarmKind, subject: str, text: str) -> bool:
     with db.write() as connection:
         if not _say(connection, kind, subject, text):
             row = {"kind": kind, "subject": subject, "text": text, "raised_at": utc_now()}
-            connection.execute(insert(ALARM), row)
+            connection.execute(insert_new(connection, ALARM), row)
     if standing is None:
         log.error("alarm.raised", kind=kind, subject=subject, why=text)
     return standing is None

@@ -88,12 +88,19 @@ def release_all(db: Database) -> int:
 
 
 def finish_attempt(
-    db: Database, held: Claim, outcome: Outcome, detail: str = "", next_attempt_at: datetime | None = None
+    db: Database,
+    held: Claim,
+    outcome: Outcome,
+    detail: str = "",
+    next_attempt_at: datetime | None = None,
+    *,
+    tried: bool = True,
 ) -> DeliveryState | None:
     """Write down how an attempt ended; returns what that makes of the delivery.
 
     A failure without a next attempt, and a refusal, make it a dead letter. ``detail`` is what was verified, or went
-    wrong. None: a later attempt or a person has decided meanwhile, and the delivery stays as it is.
+    wrong. What was not even ``tried`` uses up nothing of the schedule. None: a later attempt or a person has decided
+    meanwhile, and the delivery stays as it is.
     """
     now, detail = utc_now(), storable(detail)
     values: dict[str, Any] = {"next_attempt_at": None, "last_error": detail, "state": DeliveryState.DEAD}
@@ -101,7 +108,7 @@ def finish_attempt(
         values = {"next_attempt_at": None, "last_error": "", "state": DeliveryState.DELIVERED, "delivered_at": now}
     elif outcome is Outcome.FAILED and next_attempt_at is not None:
         values |= {"next_attempt_at": next_attempt_at, "state": DeliveryState.RETRYING}
-    values |= {"failures": held.failures + (outcome is Outcome.FAILED), **_FREE}
+    values |= {"failures": held.failures + (tried and outcome is Outcome.FAILED), **_FREE}
     ended = {"finished_at": now, "outcome": outcome, "detail": detail}
     with db.write() as connection:
         connection.execute(update(ATTEMPT).where(_this_attempt(held)).values(ended))

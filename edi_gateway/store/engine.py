@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     InterfaceError,
     InternalError,
     NotSupportedError,
@@ -35,7 +36,7 @@ _MIGRATION_LOCK: Final = 0x6564_6967  # any number, the same in every node
 _DRIVERS: Final = ("sqlite", "postgresql+psycopg")
 _REFUSED: Final = re.compile("[\0\ud800-\udfff]")
 # What is no fault of the statement: no room, no connection, or a stand-by that takes no writes.
-_FOR_NOW: Final = (OperationalError, InternalError, InterfaceError, NotSupportedError)
+_FOR_NOW: Final = (OperationalError, InternalError, NotSupportedError)
 _IN_LIST: Final = 5_000  # SQLite takes 32,766 variables in a statement, PostgreSQL 65,535
 
 
@@ -177,11 +178,22 @@ def _postgres_engine(url: URL) -> Engine:
     return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10)
 
 
+def _is_for_now(error: DatabaseError) -> bool:
+    """Whether the database is to blame, and not what it was given (54: a value that is too long for an index)."""
+    if str(getattr(error.orig, "sqlstate", "") or "").startswith("54"):
+        return False
+    return isinstance(error, _FOR_NOW) or type(error) is DatabaseError  # the bare class: a file that is damaged
+
+
 @contextmanager
 def _transient() -> Iterator[None]:
     try:
         yield
-    except _FOR_NOW as error:
+    except DatabaseError as error:
+        if not _is_for_now(error):
+            raise
+        raise StorageError(f"database: {error.orig}; nothing was changed, look at its disk and connection") from error
+    except InterfaceError as error:
         raise StorageError(f"database: {error.orig}; nothing was changed, look at its disk and connection") from error
     except PoolTimeout as error:
         raise StorageError(f"database: no connection became free; nothing was changed ({error})") from error

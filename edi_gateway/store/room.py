@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 
 from edi_gateway.store.content import CONTENT
-from edi_gateway.store.engine import Database
+from edi_gateway.store.engine import Database, insert_new
 
 _KEY: Final = "room"  # no digest looks like this
 _SIZE: Final = 1 << 20
@@ -17,7 +17,7 @@ def prove_room(db: Database) -> None:
     """Commit a mebibyte and take it back. Raises StorageError when the database refuses."""
     _forget(db)
     with db.write() as connection:
-        connection.execute(insert(CONTENT), {"digest": _KEY, "seq": 0, "chunk": bytes(_SIZE)})
+        connection.execute(insert_new(connection, CONTENT), {"digest": _KEY, "seq": 0, "chunk": bytes(_SIZE)})
     _forget(db)
 
 

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import structlog
 
-from edi_gateway.errors import TransientError
+from edi_gateway.errors import NotTriedError, TransientError
 from edi_gateway.model import utc_now
 from edi_gateway.transports.sftp.endpoint import Circuit
 from edi_gateway.transports.sftp.hostkeys import HostKeyError
@@ -24,12 +24,8 @@ log = structlog.get_logger()
 _JITTER: Final = 0.2
 
 
-class CircuitOpenError(TransientError):
-    """Nothing was tried: the server failed before and is left alone until ``next_probe``."""
-
-    def __init__(self, message: str, next_probe: datetime) -> None:
-        self.next_probe = next_probe
-        super().__init__(message)
+class CircuitOpenError(NotTriedError):
+    """The server failed before and is left alone until ``next_probe``."""
 
 
 @dataclass(frozen=True, slots=True)

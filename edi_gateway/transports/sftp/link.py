@@ -58,8 +58,8 @@ class Link:
         host, account = self._breakers = _breakers(self._endpoint)
         rule = self._endpoint.circuit
 
-        def reached(error: TransientError) -> int:
-            return 0 if isinstance(error, HostKeyError | LoginError) else rule.failures
+        def reached(error: TransientError) -> int | None:
+            return 0 if isinstance(error, HostKeyError | LoginError) else rule.failures or None
 
         with account.attempt(rule, _refused), host.attempt(rule, reached):
             self._session = await open_session(self._endpoint)

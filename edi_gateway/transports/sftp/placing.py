@@ -82,7 +82,19 @@ class Placing:
         if refusal and not collected:
             await self._tidy(temporary)
             return await self.write_directly(", as the server refuses to rename")
-        return f"renamed, {await self._prove(self._final) or 'collected already'}"
+        return f"renamed, {await self._look_back()}"
+
+    async def _look_back(self) -> str:
+        """What can be said of a file that has its name. Raises TransientError when it is not as it was sent.
+
+        It was proved before the server renamed it: a line that breaks now must not have it sent again.
+        """
+        try:
+            return await self._prove(self._final) or "collected already"
+        except TransientError:
+            if not self._session.broken:
+                raise
+            return f"{len(self._content):,} bytes verified before that, the connection broke after it"
 
     async def _rename(self, temporary: str) -> TransientError | None:
         """Give the file its final name where that is free; returns the refusal, if any. Raises TransientError.
