@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import statistics
 import time
@@ -32,6 +33,7 @@ from tests.acceptance.partners import (
 )
 from tests.servers import closed_port, openssh_server, own_server
 
+log = logging.getLogger(__name__)
 PHASES: Final[Mapping[Role, Sequence[str]]] = {
     "source": ("accept", "banner", "kex", "login", "subsystem", "list", "open", "read", "close"),
     "sink": ("accept", "banner", "kex", "login", "subsystem", "open", "write", "close", "rename"),
@@ -39,7 +41,7 @@ PHASES: Final[Mapping[Role, Sequence[str]]] = {
 
 
 _PAIRS: Final = 5
-_NOISE: Final = 0.1  # seconds
+_NOISE: Final = 0.1  # seconds by which the p95 of two daemons without such a partner differ, in the median
 _SECONDS: Final = 9.0  # in which files are dropped
 _FILES: Final = 3  # of each carrier; more would measure how busy the machine is
 _SEED: Final = 11
@@ -118,38 +120,41 @@ def test_a_hanging_partner_does_not_slow_the_others(tmp_path: Path, role: Role, 
     """With a partner who hangs and is tried again and again, the p95 of the others' lag is within 10 % of that without.
 
     Two daemons work side by side on the same files, one with the partner and one without, so that whatever else the
-    machine does meets both. Pairs are repeated until all taken together agree, or are found not to.
+    machine does meets both. Pairs are repeated until most of them agree, or are found not to.
     """
-    without: list[float] = []
-    beside: list[float] = []
+    pairs: list[tuple[float, float]] = []
     with hanging(tmp_path / "hung", role, phase, "2s") as (trouble, *_):
         for pair in range(_PAIRS):
-            lags = lags_side_by_side(tmp_path / str(pair), [trouble])
-            without += lags[0]
-            beside += lags[1]
-            if _p95(beside) <= 1.1 * _p95(without) + _NOISE:
-                return
-    pytest.fail(f"p95 of the lag: {_p95(without):.3f} s without the partner, {_p95(beside):.3f} s with it")
+            without, beside = lags_side_by_side(tmp_path / str(pair), [trouble], first=bool(pair % 2))
+            pairs.append((round(_p95(without), 3), round(_p95(beside), 3)))
+            if statistics.median(with_it - 1.1 * alone for alone, with_it in pairs) <= _NOISE:
+                break
+    log.info("%s %s: p95 of the lag without and with, in seconds: %s", role, phase, pairs)
+    assert statistics.median(with_it - 1.1 * alone for alone, with_it in pairs) <= _NOISE, pairs
 
 
-def lags_side_by_side(folder: Path, troubles: Sequence[Trouble]) -> list[list[float]]:
-    """Seconds from a carrier's folder to its customer's, of one daemon without these partners and one with them."""
+def lags_side_by_side(folder: Path, troubles: Sequence[Trouble], *, first: bool) -> tuple[list[float], list[float]]:
+    """Seconds from a carrier's folder to its customer's, of one daemon without these partners and one with them.
+
+    ``first`` says whether the one with them is served first, which may be of advantage.
+    """
     rng = random.Random(_SEED)
     times = sorted((rng.uniform(0, _SECONDS), name, number) for name in WORKING for number in range(_FILES))
-    dropped: list[dict[str, float]] = [{}, {}]
+    dropped: dict[str, dict[str, float]] = {"with": {}, "without": {}} if first else {"without": {}, "with": {}}
     with ExitStack() as stack:
-        roots = [
-            stack.enter_context(_working(folder / "without", [])),
-            stack.enter_context(_working(folder / "with", troubles)),
-        ]
+        roots = {
+            name: stack.enter_context(_working(folder / name, troubles if name == "with" else [])) for name in dropped
+        }
         begun = time.monotonic()
         for at, name, number in times:
             time.sleep(max(0, begun + at - time.monotonic()))
             parcel = f"{name.upper()}M{number:03}"
-            for root, drops in zip(roots, dropped, strict=True):
-                drops[parcel] = drop(root / name / "out", f"{parcel}.edi", interchange(name, [parcel]))
-        arrived = [_wait_for_all(root, set(drops), 60) for root, drops in zip(roots, dropped, strict=True)]
-    return [[come[parcel] - at for parcel, at in drops.items()] for come, drops in zip(arrived, dropped, strict=True)]
+            for which, root in roots.items():
+                content = interchange(name, [parcel])
+                dropped[which][parcel] = drop(root / name / "out", f"{parcel}.edi", content)
+        arrived = {which: _wait_for_all(root, set(dropped[which]), 60) for which, root in roots.items()}
+    lags = {which: [arrived[which][parcel] - at for parcel, at in drops.items()] for which, drops in dropped.items()}
+    return lags["without"], lags["with"]
 
 
 def _p95(lags: Sequence[float]) -> float:
