@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
+
+from edi_gateway.frozen import quick
 
 
 class Status(StrEnum):
@@ -35,7 +37,7 @@ class Status(StrEnum):
     @property
     def terminal(self) -> bool:
         """Left only by a correction, a retraction or a change of direction (LOST also by any later scan)."""
-        return self.rank >= _TERMINAL_FROM
+        return self.rank >= _RANK[Status.LOST]
 
 
 _RANK: Final[Mapping[Status, int]] = {
@@ -53,7 +55,7 @@ _RANK: Final[Mapping[Status, int]] = {
     Status.RETURNED: 92,
     Status.CANCELLED: 95,
 }
-_TERMINAL_FROM: Final = 88
+MOST_AROUND: Final = 1_000  # segments of a tag looked at in an enclosing group; no directory allows more there
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
@@ -105,6 +107,7 @@ class Severity(StrEnum):
     QUARANTINE = "quarantine"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Position:
     """A place in a document. ``start``/``end`` are byte offsets; counts begin at 1; 0 or "" is 'not known'."""
@@ -128,6 +131,7 @@ class Position:
         return said or f"byte {self.start}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something a reader noticed: what stood there, what belongs there, and what to do about it."""
@@ -158,13 +162,12 @@ class Party:
 
 
 class Segment:
-    """One segment and, below it, the segments its group holds.
+    """One segment and, below it, the segments its group holds. Formats subclass it, to work out what is asked for.
 
     ``number`` counts within the message (header = 1); ``start``/``end`` are byte offsets in the document.
-    A format subclasses it to split ``elements`` only when somebody looks.
     """
 
-    __slots__ = ("_all_by_tag", "_by_tag", "children", "end", "number", "parent", "start", "tag")
+    __slots__ = ("children", "end", "number", "parent", "start", "tag")
 
     def __init__(self, tag: str, number: int, start: int, end: int) -> None:
         self.tag = tag
@@ -172,38 +175,56 @@ class Segment:
         self.start = start
         self.end = end
         self.parent: Segment | None = None
-        self.children: list[Segment] = []
-        self._by_tag: dict[str, list[Segment]] | None = None
-        self._all_by_tag: dict[str, list[Segment]] | None = None
+        self.children: Sequence[Segment] = ()
 
-    def by_tag(self) -> dict[str, list[Segment]]:
-        """The segments directly below, by tag; call it only once the message is nested."""
-        index = self._by_tag
-        if index is None:
-            index = self._by_tag = {}
-            for child in self.children:
-                index.setdefault(child.tag, []).append(child)
-        return index
+    @property
+    def key(self) -> Hashable:
+        """Equal for segments that say the same in each of their elements; None where that is not known."""
+        return None
 
-    def all_by_tag(self) -> dict[str, list[Segment]]:
-        """The segments anywhere below, by tag and in document order; call it only once the message is nested."""
-        index = self._all_by_tag
-        if index is None:
-            if not any(child.children for child in self.children):
-                index = self.by_tag()
-            else:
-                index = {}
-                for segment in self.below():
-                    index.setdefault(segment.tag, []).append(segment)
-            self._all_by_tag = index
-        return index
+    def held(self, tag: str) -> Sequence[Segment]:
+        """The segments of a tag directly below."""
+        return [child for child in self.children if child.tag == tag]
+
+    def anywhere(self, tag: str) -> Sequence[Segment]:
+        """The segments of a tag anywhere below, in document order."""
+        return [segment for segment in self.below() if segment.tag == tag]
+
+    def holds(self) -> Collection[str]:
+        """The tags directly below."""
+        return {child.tag for child in self.children}
 
     def below(self) -> Iterator[Segment]:
         """Every segment nested under this one, in document order."""
         for child in self.children:
             yield child
-            if child.children:
-                yield from child.below()
+            yield from child.below()
+
+    def context(self, inner_tag: str, event_tag: str) -> tuple[Hashable, list[Segment]]:
+        """What this group holds around its segments of ``inner_tag``, without groups of other events; and its form."""
+        forms, segments = [], [self]
+        for tag in self.holds():
+            for near in self.around(tag, event_tag) if tag != inner_tag else ():
+                segments += [near, *near.below()]
+                forms.append(near.form())
+        return (self.tag, inner_tag, tuple(forms)), segments
+
+    def around(self, tag: str, event_tag: str) -> Sequence[Segment]:
+        """The segments of a tag directly below, without groups that have an event in them."""
+        return [near for near in self.held(tag)[:MOST_AROUND] if not near.anywhere(event_tag)]
+
+    def form(self) -> Hashable:
+        """Equal for segments that have the same tags, nested in the same way, below them."""
+        return tuple((segment.tag, len(segment.children)) for segment in (self, *self.below()))
+
+    def qualifiers(self, distances: Sequence[int]) -> list[str]:
+        """What stands first, trimmed, in the segments that stand so many places behind this one."""
+        return [segment.get(1).strip() for segment in self.onward(distances)]
+
+    def onward(self, distances: Sequence[int]) -> list[Segment]:
+        """The segments that stand so many places behind this one, all of them below it."""
+        below = [self, *self.below()]
+        return [below[distance] for distance in distances]
 
     def get(self, element: int, component: int = 1) -> str:
         """The text at that place, counted from 1 (the tag is 0), released and decoded; "" when absent."""
@@ -213,10 +234,8 @@ class Segment:
         """All components of that element."""
         raise KeyError(element)
 
-    def __repr__(self) -> str:
-        return f"<{self.tag} segment {self.number} bytes {self.start}-{self.end}>"
 
-
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message (transaction set). ``body`` is the header segment with everything nested below it."""
@@ -247,6 +266,7 @@ class Interchange:
     prepared_at: datetime | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Location:
     """Where something happened, as far as the carrier said."""
@@ -259,6 +279,7 @@ class Location:
         return bool(self.name or self.unlocode or self.country)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """Where an event was read, to the byte, and by which rule of which mapping."""
@@ -274,6 +295,7 @@ class Provenance:
     rule: str = ""  # file:line of the code table entry that decided
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TrackingEvent:
     """One thing a carrier said about one shipment, in the gateway's vocabulary."""

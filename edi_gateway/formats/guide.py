@@ -9,27 +9,28 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Final
 
 import yaml
-
-from edi_gateway.model import Segment
 
 Path = tuple[str, ...]
 
 _FOLDER: Final = files("edi_gateway.formats").joinpath("guides")
 _CENTURY_TURN: Final = 50  # directories are numbered by year: D.94B is of 1994, D.24A of 2024
+_DEEPEST: Final = 20  # groups within groups; no message type comes near it
+_REMEMBERED: Final = 1_000  # directories as messages name them, right or wrong
 
 
-class Step(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Step:
     """What one tag does in a given state: the state after it and where its segment goes."""
 
     state: _State
-    depth: int  # index of its parent among the open groups
+    depth: int  # index of its parent among the open groups; -1 for the header
     opens: bool  # whether it opens a group of its own
     known: bool  # False: no open group holds it
 
@@ -51,7 +52,8 @@ class Guide:
     left_by: Mapping[Path, frozenset[str]]
     tolerated: Mapping[Path, Path]
     silent: frozenset[str]
-    _starts: dict[str, _State] = field(default_factory=dict, init=False, repr=False)
+    steps: dict[tuple[object, ...], Step] = field(default_factory=dict, init=False, repr=False)
+    _starts: dict[str, Step] = field(default_factory=dict, init=False, repr=False)
 
     def order(self, directory: str, path: str) -> list[str]:
         """Tags below the group at ``path`` (UNH/CNI/STS) in the order that directory writes them.
@@ -73,12 +75,18 @@ class Guide:
                 return f"{path}: {self.message} {directory} has no {tag} below {'/'.join(group)}; {holds}"
         return ""
 
-    def start(self, directory: str) -> _State:
-        """State in which only the root is open."""
+    def walk(self, tags: Sequence[str], directory: str) -> list[Step]:
+        """Where each segment of a message goes, header first."""
+        step = self._starts.get(directory) or self._start(directory)
+        return [step, *[(step := step.state[tag]) for tag in tags[1:]]]
+
+    def _start(self, directory: str) -> Step:
+        """The header's step: only the root is open. States are shared by the directories that nest alike."""
         edition = self._edition(directory)
-        if edition not in self._starts:
-            self._starts[edition] = _State(self, edition, (self.root,), {})
-        return self._starts[edition]
+        start = self._starts.get(edition) or Step(_State(self, edition, (self.root,), {}), -1, opens=True, known=True)
+        if len(self._starts) < _REMEMBERED:
+            self._starts[edition] = self._starts[directory] = start
+        return start
 
     def step(self, directory: str, path: Path, tag: str) -> tuple[Path, bool]:
         """The group a segment belongs to when the groups along ``path`` are open, and whether it is known there."""
@@ -149,7 +157,9 @@ class _State(dict[str, Step]):
         after = (*group, tag) if opens else group
         if after not in self._siblings:
             _State(self._guide, self._edition, after, self._siblings)
-        self[tag] = step = Step(self._siblings[after], len(group) - 1, opens, known)
+        # One step for all ways to the same place: what is remembered by steps is met again.
+        made = Step(self._siblings[after], len(group) - 1, opens, known)
+        self[tag] = step = self._guide.steps.setdefault((self._edition, after, tag, len(group), known), made)
         return step
 
     @property
@@ -158,31 +168,24 @@ class _State(dict[str, Step]):
         return "/".join(self._path)
 
 
-def nest(segments: Iterable[Segment], guide: Guide, directory: str) -> Segment:
-    """Hang the segments of one message, header first, below each other; returns the header."""
-    below = iter(segments)
-    root = next(below)
-    state, stack = guide.start(directory), [root]
-    for segment in below:
-        state, depth, opens, _ = state[segment.tag]
-        del stack[depth + 1 :]
-        parent = segment.parent = stack[depth]
-        parent.children.append(segment)
-        if opens:
-            stack.append(segment)
-    return root
+def groups_of(steps: Sequence[Step]) -> list[int]:
+    """For each segment of a message the index of the one that holds it; -1 for the header."""
+    open_groups, groups = [-1] * _DEEPEST, []
+    for index, step in enumerate(steps):
+        groups.append(open_groups[step.depth])
+        if step.opens:
+            open_groups[step.depth + 1] = index
+    return groups
 
 
-def strangers(tags: Sequence[str], guide: Guide, directory: str) -> list[tuple[int, str]]:
-    """Index of each tag (header first) that no open group knows, and the path it was put below; each pair once."""
+def strangers(tags: Sequence[str], steps: Sequence[Step]) -> list[tuple[int, str]]:
+    """Index of each tag that no open group knows, and the path it was put below; each pair once."""
+    if all(step.known for step in set(steps)):
+        return []
     found: dict[tuple[str, str], int] = {}
-    state = guide.start(directory)
-    for index in range(1, len(tags)):
-        tag = tags[index]
-        step = state[tag]
-        state = step.state
+    for index, (tag, step) in enumerate(zip(tags, steps, strict=True)):
         if not step.known:
-            path = state.path.removesuffix(f"/{tag}") if step.opens else state.path
+            path = step.state.path.removesuffix(f"/{tag}") if step.opens else step.state.path
             found.setdefault((tag, path), index)
     return [(index, path) for (_, path), index in found.items()]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from edi_gateway.mapping.schema import CodeEntry, CodeList, ReasonEntry
+from edi_gateway.model import Classifier, Direction, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,39 @@ class Table:
         return wanted.directory is None or within(directory, wanted.directory)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
     """What a code table said, and where it says so; ``entry`` is None when no table knows the code."""
 
     entry: CodeEntry | None
-    reason: str = ""
+    reason: str = "other.unmapped"
     rule: str = ""
+
+    @cached_property
+    def mapped(self) -> bool:
+        """Whether a table knows the code."""
+        return self.entry is not None
+
+    @cached_property
+    def status(self) -> Status:
+        """UNKNOWN for a code no table knows."""
+        return self.entry.status if self.entry else Status.UNKNOWN
+
+    @cached_property
+    def classifier(self) -> Classifier | None:
+        """Where the code itself says so."""
+        return self.entry.classifier if self.entry else None
+
+    @cached_property
+    def direction(self) -> Direction:
+        """What the table says, else what follows from the status."""
+        back = self.status in {Status.RETURN_TO_SENDER, Status.RETURNED}
+        return (self.entry and self.entry.direction) or (Direction.RETURN if back else Direction.FORWARD)
+
+    @cached_property
+    def correction(self) -> bool:
+        """Whether the event may leave a terminal status."""
+        return self.entry is not None and self.entry.correction
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -82,18 +82,22 @@ class Path:
     def __str__(self) -> str:
         return self.text
 
-    def segments(self, context: Segment) -> Iterable[Segment]:
+    def segments(self, context: Segment) -> Sequence[Segment]:
         """Every segment the path leads to from there, nearest first."""
         if not self.steps:
             return (context,)
         first = self.steps[0]
         found = self.reach(context, first.tag)
-        # Most places of most messages are not there, and most others are one step away: no generator for those.
-        if not found:
-            return found
         if first.conditions:
             found = [segment for segment in found if first.holds(segment)]
-        return found if len(self.steps) == 1 else self._further(found)
+        for step in self.steps[1:]:
+            found = [below for segment in found for below in segment.held(step.tag) if step.holds(below)]
+        return found
+
+    @property
+    def all_of_a_tag(self) -> bool:
+        """Whether it leads to every segment of one tag below the context."""
+        return self.scope is Scope.DEEP and len(self.steps) == 1 and not self.steps[0].conditions
 
     def find(self, context: Segment) -> Segment | None:
         """The first segment with something at the place, or None."""
@@ -110,23 +114,13 @@ class Path:
                 return text
         return ""
 
-    def _further(self, found: Iterable[Segment]) -> Iterable[Segment]:
-        for step in self.steps[1:]:
-            found = _below_all(found, step)
-        return found
-
-
-def _below_all(segments: Iterable[Segment], step: Step) -> Iterator[Segment]:
-    for segment in segments:
-        yield from filter(step.holds, segment.by_tag().get(step.tag, ()))
-
 
 def _own(context: Segment, tag: str) -> Sequence[Segment]:
-    return (context,) if context.tag == tag else context.by_tag().get(tag, ())
+    return (context,) if context.tag == tag else context.held(tag)
 
 
 def _deep(context: Segment, tag: str) -> Sequence[Segment]:
-    return context.all_by_tag().get(tag, ())
+    return context.anywhere(tag)
 
 
 def _outward(context: Segment, tag: str) -> Sequence[Segment]:
@@ -137,8 +131,7 @@ def _outward(context: Segment, tag: str) -> Sequence[Segment]:
         if outer.tag == tag:
             found.append(outer)
         elif inner.tag != tag:
-            around = outer.by_tag().get(tag, ())[:_AROUND]
-            found += [near for near in around if not near.children or not near.all_by_tag().get(context.tag)]
+            found += outer.around(tag, context.tag)
         inner, outer = outer, outer.parent
     return found
 
@@ -153,7 +146,6 @@ def _enclosing(context: Segment, tag: str) -> Sequence[Segment]:
     return found
 
 
-_AROUND: Final = 1_000  # segments of a tag looked at in an enclosing group; no directory allows more there
 _REACH: Final = {Scope.OWN: _own, Scope.DEEP: _deep, Scope.OUTWARD: _outward, Scope.ENCLOSING: _enclosing}
 
 

@@ -14,9 +14,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from edi_gateway.errors import RefusedError
-from edi_gateway.mapping.harmonize import convert
 from edi_gateway.mapping.path import Path, Scope, Step, parse_place
 from edi_gateway.mapping.schema import EventPlaces, OutboundCode, Text
+from edi_gateway.mapping.texts import convert
 from edi_gateway.mapping.zones import zone_of
 from edi_gateway.model import OutboundSegment, Status, TrackingEvent
 

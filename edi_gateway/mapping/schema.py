@@ -129,6 +129,10 @@ class LocationPlaces(_Strict):
     unlocode: Texts = ()
     country: Texts = ()
 
+    def parts(self) -> tuple[Texts, ...]:
+        """The texts of one location."""
+        return self.name, self.unlocode, self.country
+
 
 _Places = Annotated[tuple[Place, ...], BeforeValidator(_as_list, json_schema_input_type=list[Place] | Place)]
 References = SegmentPath | dict[str, _Places]

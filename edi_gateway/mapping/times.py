@@ -16,10 +16,12 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from edi_gateway.frozen import quick
 from edi_gateway.mapping.zones import read_zone
 from edi_gateway.model import TimeBasis
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What a text says about time: a naive wall time, and an offset or an IANA zone if the text carried one.
@@ -83,7 +85,7 @@ _BY_LENGTH: Final[Mapping[int, str]] = {
 }
 _DAY_FIRST: Final[Mapping[tuple[str, int], str]] = {("2", 8): "DDMMCCYY", ("4", 6): "DDMMYY"}
 _TWO_VALUES: Final = frozenset({16, 20, 24})  # digits of a range without its hyphen, as the directory writes it
-_PLAIN: Final[Mapping[str, int]] = {"102": 8, "203": 12, "204": 14}
+_PLAIN: Final[Mapping[str, int]] = {"102": 8, "201": 10, "203": 12, "204": 14}
 
 _RANGE: Final = re.compile(r"(\d{6,14})-(\d{6,14})", re.ASCII)
 _SINGLE: Final = re.compile(r"(\d+) ?([+-]\d\d(?::?\d\d)?|[A-Za-z]{1,5})?", re.ASCII)
@@ -103,12 +105,14 @@ def parse_edifact(value: str, format_code: str) -> Moment:
     Raises ValueError, naming the part at fault, for a value that is no date, and for formats that name no day
     (401, 402, 404, 406, 602, 610, 616).
     """
-    if len(value) == _PLAIN.get(format_code) and value.isdigit() and value.isascii() and value[8:10] != "24":
-        try:
-            local = datetime.fromisoformat(f"{value[:8]}T{value[8:] or '12'}")
-        except ValueError:
-            return _read(value, format_code)
-        return Moment(local, date_only=format_code == "102")
+    if len(value) == _PLAIN.get(format_code) and value.isdigit() and value.isascii():
+        digits = f"20{value}" if format_code == "201" else value
+        if digits[8:10] != "24":
+            try:
+                local = datetime.fromisoformat(f"{digits[:8]}T{digits[8:] or '12'}")
+            except ValueError:
+                return _read(value, format_code)
+            return Moment(local, None, "", format_code == "102")
     return _read(value.strip(), format_code)
 
 
@@ -242,6 +246,9 @@ def _fault(year: int, parts: Mapping[str, int]) -> str:
 
 
 def _in_zone(local: datetime, name: str, basis: TimeBasis) -> tuple[datetime, TimeBasis, str]:
+    all_day = _all_day(name, local.date())
+    if all_day is not None:
+        return local.replace(tzinfo=all_day), basis, ""
     there = local.replace(tzinfo=_zone_info(name))
     first, second = there.utcoffset() or _NOTHING, there.replace(fold=1).utcoffset() or _NOTHING
     if first == second:
@@ -252,6 +259,14 @@ def _in_zone(local: datetime, name: str, basis: TimeBasis) -> tuple[datetime, Ti
     shifted = local + (second - first)
     warning = f"{local.isoformat(' ')} does not exist in {name} (clocks go forward): taken as {shifted:%H:%M}"
     return shifted.replace(tzinfo=_fixed(second)), basis, warning
+
+
+@lru_cache(maxsize=4096)
+def _all_day(name: str, day: date) -> timezone | None:
+    """The offset a zone keeps throughout a day; None when its clocks change."""
+    ends = (datetime.combine(day, end, _zone_info(name)) for end in (time.min, time.max))
+    offsets = {end.replace(fold=fold).utcoffset() or _NOTHING for end in ends for fold in (0, 1)}
+    return _fixed(offsets.pop()) if len(offsets) == 1 else None
 
 
 @lru_cache

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from edi_gateway.formats.edifact.charsets import settle
-from edi_gateway.formats.edifact.syntax import EdifactSegment, Grammar, Reading, Shape, shape_of
+from edi_gateway.formats.edifact.syntax import EdifactSegment, Grammar, Shape, reading_of, shape_of
 from edi_gateway.model import Finding, Severity
 
 PADDING: Final = b" \t\r\n\x00\x1a"  # what may trail a file: blanks, line breaks, NUL, Ctrl-Z
+_SERVICE_TAGS: Final = {letter.encode(): f"UN{letter}" for letter in "ABEGHTZ"}
+_PIECE: Final = 1 << 20  # bytes searched in one go
+_OVERLAP: Final = 1 << 16  # bytes beyond a piece in which a UNA that begins in it may find its UNB
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,26 @@ class Envelope:
 
     def service_segments(self) -> Iterator[tuple[str, int]]:
         """Tag and offset of every service segment between UNB and ``end``; UNA only where a UNB follows it."""
-        release = self.grammar.delimiters.release.encode("latin-1")
+        tokens, release = self.tokens, self.grammar.delimiters.release.encode("latin-1")
         wraps = b"" if self.grammar.delimiters.by_line else b"\r\n"
-        for match in self.grammar.service.finditer(self.tokens, self.body, self.end):
-            if release and _is_released(self.tokens, match.start(), release, wraps):
-                continue
-            letter = match[1] or match[2]
-            yield f"UN{letter.decode()}", self.tokens.index(b"U", match.start())
+        doubtful = frozenset(release + wraps) if release else frozenset()
+        for start, end in self._pieces():
+            for match in self.grammar.service.finditer(tokens, start, min(end + _OVERLAP, self.end)):
+                terminator = match.start()
+                if terminator >= end:
+                    break
+                if tokens[terminator - 1] in doubtful and _is_released(tokens, terminator, release, wraps):
+                    continue
+                yield _SERVICE_TAGS[match[match.lastindex or 0]], match.start(1)
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        """The body in pieces that begin with a terminator: no search holds up other threads for long."""
+        terminator, start = self.grammar.delimiters.terminator.encode("latin-1"), self.body
+        while start < self.end:
+            end = self.tokens.find(terminator, start + _PIECE, self.end)
+            end = self.end if end < 0 else end
+            yield start, end
+            start = end
 
     def segment(self, tag: str, start: int) -> EdifactSegment:
         """The service segment at that offset; what lacks a terminator reaches to the end of the document."""
@@ -64,14 +80,14 @@ class Envelope:
         data = self.content[start : match.end(1)] if match else self.content[start:].rstrip(PADDING)
         codec = settle(data, self.codec, certain=self.certain).codec
         wrapped = b"\n" in data or b"\r" in data
-        return EdifactSegment(tag, 0, start, data.decode("latin-1"), Reading(self.grammar, codec, wrapped))
+        return EdifactSegment(tag, 0, start, data.decode("latin-1"), reading_of(self.grammar, codec, wrapped=wrapped))
 
-    def cut(self, start: int, end: int) -> Shape:
-        """The segments between two offsets, the last of which follows a terminator."""
-        shape = shape_of(self.tokens[start:end].decode("latin-1"), self.grammar)
+    def cut(self, data: bytes, start: int) -> Shape:
+        """The segments of ``data``, which begins at that offset and ends with a terminator."""
+        latin = data.decode("latin-1")
         if self.tokens is self.content:
-            return shape
-        latin = self.content[start:end].decode("latin-1")
+            return shape_of(latin, self.grammar)
+        shape = shape_of(self.tokens[start : start + len(data)].decode("latin-1"), self.grammar)
         texts = [latin[at : at + len(text)] for at, text in zip(shape.starts, shape.texts, strict=False)]
         return shape._replace(texts=texts)
 
@@ -101,6 +117,8 @@ def _is_released(tokens: bytes, at: int, release: bytes, wraps: bytes) -> bool:
 
 def same_reference(one: str, other: str) -> bool:
     """Equal as written, or as numbers: carriers pad control references as they like."""
+    if one == other:
+        return True
     one, other = one.strip(), other.strip()
     return one == other or (one.isdigit() and other.isdigit() and one.lstrip("0") == other.lstrip("0"))
 

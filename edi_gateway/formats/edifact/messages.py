@@ -4,55 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from edi_gateway.formats.edifact.body import Body, BodySegment
 from edi_gateway.formats.edifact.charsets import settle
 from edi_gateway.formats.edifact.envelope import PADDING, Envelope, same_count, same_reference
-from edi_gateway.formats.edifact.syntax import EdifactSegment, Reading, Shape
-from edi_gateway.formats.guide import Guide, nest, strangers
-from edi_gateway.model import Finding, Level, Message, Position, Segment, Severity
+from edi_gateway.formats.edifact.syntax import EdifactSegment, Shape, reading_of
+from edi_gateway.formats.guide import Guide, Step, strangers
+from edi_gateway.model import Finding, Level, Message, Position, Severity
 
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff\x1b]")
 _SHOWN: Final = 20
-
-
-class Header(EdifactSegment):
-    """UNH, with the rest of its message below it: nested when somebody first looks."""
-
-    __slots__ = ("_guide", "_nested", "_shape")
-
-    def __init__(self, start: int, shape: Shape, reading: Reading, guide: Guide) -> None:
-        super().__init__("UNH", 1, start, shape.texts[0], reading)
-        self._nested: list[Segment] | None = None
-        self._shape = shape
-        self._guide = guide
-
-    @property
-    def directory(self) -> str:
-        """Directory of the message type, such as D.96A."""
-        return f"{self.get(2, 2)}.{self.get(2, 3)}"
-
-    @property
-    def children(self) -> list[Segment]:
-        """What stands directly below the header."""
-        if self._nested is None:
-            self._nested = []
-            nest(self.segments(), self._guide, self.directory)
-        return self._nested
-
-    @children.setter
-    def children(self, segments: list[Segment]) -> None:
-        self._nested = segments
-
-    def segments(self) -> Iterator[Segment]:
-        """The header and whatever stands between it and UNT, in order."""
-        yield self
-        texts, starts, tags = self._shape[:3]
-        base, reading = self.start, self._reading
-        for index in range(1, len(texts) - 1):
-            yield EdifactSegment(tags[index], index + 1, base + starts[index], texts[index], reading)
 
 
 @dataclass(slots=True)
@@ -93,26 +57,27 @@ class MessageReader:
         envelope, end = self.envelope, trailer.end + 1
         data = envelope.content[start:end]
         decoding = settle(data, envelope.codec, certain=envelope.certain)
-        shape = envelope.cut(start, end)
-        reading = Reading(envelope.grammar, decoding.codec, shape.wrapped or envelope.grammar.delimiters.by_line)
-        header = Header(start, shape, reading, self.guide)
-        check = _Check(self.envelope, self.guide, header, shape)
+        shape = envelope.cut(data, start)
+        wrapped = shape.wrapped or envelope.grammar.delimiters.by_line
+        reading = reading_of(envelope.grammar, decoding.codec, wrapped=wrapped)
+        header = EdifactSegment("UNH", 1, start, shape.texts[0], reading)
+        check = _Check(envelope, header, header.get(1), shape)
         check.reading(decoding.remark, data)
         check.trailer(trailer)
-        check.inside()
+        steps = check.inside(self.guide)
         self._repeated(check)
         return Message(
             type=header.get(2),
             version=":".join(header.components(2)[1:]).rstrip(":"),
-            control_ref=header.get(1),
-            body=None if check.refused else header,
-            position=replace(check.at(1), end=end),
+            control_ref=check.control_ref,
+            body=None if check.refused else BodySegment(Body(start, shape, reading, steps), 0),
+            position=Position(envelope.control_ref, check.control_ref, 1, "UNH", start=start, end=end),
             group_ref=group_ref,
             findings=tuple(check.findings),
         )
 
     def _repeated(self, check: _Check) -> None:
-        reference = check.header.get(1)
+        reference = check.control_ref
         if reference in self._seen:
             expected = "a message reference that is new within its interchange"
             check.note(Severity.WARNING, check.at(1, element=1), reference, expected, code="26")
@@ -145,8 +110,8 @@ class _Check:
     """The findings of one message, in the making."""
 
     envelope: Envelope
-    guide: Guide
-    header: Header
+    header: EdifactSegment
+    control_ref: str
     shape: Shape
     findings: list[Finding] = field(default_factory=list)
 
@@ -171,7 +136,7 @@ class _Check:
 
     def trailer(self, trailer: EdifactSegment) -> None:
         """UNT against UNH and against what was counted."""
-        counted, reference = len(self.shape.tags), self.header.get(1)
+        counted, reference = len(self.shape.tags), self.control_ref
         if not same_reference(trailer.get(2), reference):
             advice = "two messages may have run into one: ask the sender to send them again"
             place, expected = self.at(counted, element=2), f"reference {reference}"
@@ -180,21 +145,25 @@ class _Check:
             found = f"claims {trailer.get(1) or 'nothing'}, counted {counted}"
             self.note(Severity.WARNING, self.at(counted, element=1), found, "the number of segments", code="29")
 
-    def inside(self) -> None:
-        """Type, tags and nesting; one reason to set the message aside is enough."""
-        message_type = self.header.get(2)
-        if message_type != self.guide.message:
+    def inside(self, guide: Guide) -> Sequence[Step]:
+        """Type, tags and nesting, which is returned; one reason to set the message aside is enough."""
+        message_type, wanted = self.header.get(2), guide.message
+        steps: Sequence[Step] = ()
+        if message_type != wanted:
             place = self.at(1, element=2, component=1)
             advice = "this channel reads one type of message; let the others come by a channel of their own"
-            self.note(Severity.QUARANTINE, place, message_type, self.guide.message, advice, "14")
+            self.note(Severity.QUARANTINE, place, message_type, wanted, advice, "14")
         elif self.shape.odd >= 0:
             self._odd_tag(self.shape.odd)
         elif not self.refused:
-            for index, path in strangers(self.shape.tags[:-1], self.guide, self.header.directory):
+            tags, directory = self.shape.tags[:-1], f"{self.header.get(2, 2)}.{self.header.get(2, 3)}"  # D.96A
+            steps = guide.walk(tags, directory)
+            for index, path in strangers(tags, steps):
                 found = f"{self.shape.tags[index]} below {path}"
-                expected = f"a segment that {self.guide.message} holds there"
+                expected = f"a segment that {wanted} holds there"
                 advice = "taken as it stands; see that the mapping reaches it"
                 self.note(Severity.WARNING, self.at(index + 1), found, expected, advice, "15")
+        return steps
 
     def _odd_tag(self, index: int) -> None:
         marks = self.envelope.grammar.delimiters
@@ -210,8 +179,8 @@ class _Check:
         """Position of segment ``number``."""
         start = self.header.start + self.shape.starts[number - 1]
         end = start + len(self.shape.texts[number - 1])
-        tag, reference = self.shape.tags[number - 1], self.header.get(1)
-        return Position(self.envelope.control_ref, reference, number, tag, element, component, start, end)
+        tag, interchange = self.shape.tags[number - 1], self.envelope.control_ref
+        return Position(interchange, self.control_ref, number, tag, element, component, start, end)
 
     def note(
         self, severity: Severity, at: Position, found: str, expected: str, advice: str = "", code: str = ""

@@ -6,8 +6,8 @@ Text is cut while it is still Latin-1, where an index is a byte offset; only wha
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -18,6 +18,8 @@ SERVICE_STRING_LENGTH: Final = 9
 _BLANKS: Final = " \t\r\n"
 _BREAKS: Final = str.maketrans("", "", "\r\n")
 _DEFAULT_REPETITION: Final = "*"
+_REMEMBERED: Final = 10_000  # of what is worth remembering between messages
+_LATIN: Final = frozenset({"ascii", "iso8859-1"})  # codecs that leave Latin-1 as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +62,30 @@ def delimiters_of(service_string: bytes, version: str) -> Delimiters:
     )
 
 
-@dataclass(frozen=True, slots=True)
+class Tags(dict[str, str]):
+    """The first four characters of a segment → its tag; "" where they are no sound tag. Grows as segments are met."""
+
+    def __init__(self, sound: re.Pattern[str]) -> None:
+        self._sound = sound
+
+    def __missing__(self, head: str) -> str:
+        tag = head[:3] if self._sound.match(head) else ""
+        if len(self) < _REMEMBERED:
+            self[head] = tag
+        return tag
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Grammar:
-    """What follows from a set of delimiters, compiled once."""
+    """What follows from a set of delimiters, compiled once; each is equal to itself alone."""
 
     delimiters: Delimiters
     segment: re.Pattern[str]  # one segment with its terminator; group 1 is its text
-    tag: re.Pattern[str]  # a sound tag and what must follow it
     component: re.Pattern[str]  # group 1: one component, group 2: the separator after it
     released: re.Pattern[str]
-    service: re.Pattern[bytes]  # a terminator and the service segment after it; the group is the tag's last letter
+    service: re.Pattern[bytes]  # a terminator and a service tag; first group: its U, last: its last letter
     service_segment: re.Pattern[bytes]  # as ``segment``, on bytes
+    tags: Tags
 
 
 @lru_cache(maxsize=64)
@@ -85,15 +100,15 @@ def grammar_of(delimiters: Delimiters) -> Grammar:
     text = f"{plain}(?:{release}{wrap}.{plain})*+" if release else plain
     segment = f"(?s){blanks}({text}){terminator}"
     letter = rf"([BEGHTZ])(?={wrap}[{element}{terminator}])|(A)(?=.{{6}}[{_BLANKS}]*+UNB)"
-    service = f"(?s){terminator}{blanks}U{wrap}N{wrap}(?:{letter})"
+    service = f"(?s){terminator}{blanks}(U){wrap}N{wrap}(?:{letter})"
     return Grammar(
         delimiters=delimiters,
         segment=re.compile(segment),
-        tag=re.compile(rf"[A-Z0-9]{{3}}(?:[{separators}]|\Z)"),
         component=re.compile(rf"(?s)((?:[^{release}{separators}]|{release}.?)*+)([{separators}]|\Z)"),
         released=re.compile(f"(?s){release}(.?)"),
         service=re.compile(service.encode("latin-1")),
         service_segment=re.compile(segment.encode("latin-1")),
+        tags=Tags(re.compile(rf"[A-Z0-9]{{3}}(?:[{separators}]|\Z)")),
     )
 
 
@@ -110,11 +125,11 @@ class Shape(NamedTuple):
 def shape_of(text: str, grammar: Grammar) -> Shape:
     """Cut ``text``, which begins with a tag and ends with a terminator. Empty segments are nothing."""
     texts, gap = _cut_plain(text, grammar.delimiters)
-    tag = grammar.tag
-    if not texts or not all(tag.match(head) for head in {segment[:4] for segment in texts}):
+    tags = [*map(grammar.tags.__getitem__, [segment[:4] for segment in texts])]
+    if not tags or "" in tags:
         return _cut_carefully(text, grammar)
     starts = list(accumulate(map(gap.__add__, map(len, texts)), initial=0))
-    return Shape(texts, starts, [segment[:3] for segment in texts])
+    return Shape(texts, starts, tags)
 
 
 def _cut_plain(text: str, marks: Delimiters) -> tuple[list[str], int]:
@@ -163,7 +178,7 @@ def _cut_carefully(text: str, grammar: Grammar) -> Shape:
             continue
         joined = segment.translate(_BREAKS)
         wrapped = wrapped or joined != segment
-        if odd < 0 and not grammar.tag.match(joined):
+        if odd < 0 and not grammar.tags[joined[:4]]:
             odd = len(tags)
         texts.append(segment)
         starts.append(match.start(1))
@@ -171,37 +186,57 @@ def _cut_carefully(text: str, grammar: Grammar) -> Shape:
     return Shape(texts, starts, tags, wrapped, odd)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Reading:
-    """How the segments of one message are to be read. ``wrapped``: line breaks inside them are to be deleted."""
+    """How the segments of a message are to be read. ``wrapped``: line breaks inside them are to be deleted."""
 
     grammar: Grammar
     codec: str
-    wrapped: bool = False
+    wrapped: bool
+    marks: Delimiters = field(init=False)
+    as_cut: bool = field(init=False)  # the text needs nothing to be done to it
+    qualifiers: dict[str, str] = field(default_factory=dict, init=False)  # by how a segment goes on after its tag
 
-    def split(self, latin: str) -> list[str | list[str]]:
-        """Elements of a segment given as Latin-1, the tag first; only where something is released as components."""
-        text, marks = self.text(latin), self.grammar.delimiters
+    def __post_init__(self) -> None:
+        self.marks = self.grammar.delimiters
+        self.as_cut = self.codec in _LATIN and not self.wrapped
+
+    def split(self, latin: str) -> list[list[str]]:
+        """Elements of a segment given as Latin-1, each as its components, the tag first."""
+        text, marks = latin if self.as_cut else self.text(latin), self.marks
         if marks.release and marks.release in text:
             return _split_released(text, self.grammar)
-        fields = text.split(marks.element)
+        elements, mark = text.split(marks.element), marks.component
         if marks.repetition and marks.repetition in text:
-            return [field.partition(marks.repetition)[0] for field in fields]
-        return list(fields)
+            elements = [element.partition(marks.repetition)[0] for element in elements]
+        return [element.split(mark) for element in elements]
+
+    def remember_qualifier(self, head: str, qualifier: str) -> None:
+        """Remember a first element by the characters it begins with, where these are all that decide it."""
+        marks = self.marks
+        ends = (marks.element + qualifier + marks.element, marks.element + qualifier + marks.component)
+        if qualifier and head.startswith(ends) and len(self.qualifiers) < _REMEMBERED:
+            self.qualifiers[head] = qualifier
 
     def text(self, latin: str) -> str:
         """Decoded text of what was cut as Latin-1."""
         text = latin
-        if self.codec != "ascii":
+        if self.codec not in _LATIN:
             # The message as a whole decodes; a shift sequence left open at a delimiter is shown, not guessed.
             text = text.encode("latin-1").decode(self.codec, "backslashreplace")
         return text.translate(_BREAKS) if self.wrapped else text
 
 
-def _split_released(text: str, grammar: Grammar) -> list[str | list[str]]:
+@lru_cache(maxsize=64)
+def reading_of(grammar: Grammar, codec: str, *, wrapped: bool) -> Reading:
+    """The one reading of these: what two messages say can be compared by text where their readings are the same."""
+    return Reading(grammar, codec, wrapped)
+
+
+def _split_released(text: str, grammar: Grammar) -> list[list[str]]:
     """Cut a segment that holds release characters, keeping the first repetition of each element."""
     components: list[str] = []
-    fields: list[str | list[str]] = [components]
+    fields: list[list[str]] = [components]
     skipping = False
     for piece, separator in grammar.component.findall(text):
         if not skipping:
@@ -226,29 +261,26 @@ class EdifactSegment(Segment):
     __slots__ = ("_fields", "_latin", "_reading")
 
     def __init__(self, tag: str, number: int, start: int, latin: str, reading: Reading) -> None:
-        # Written out: calling the base costs a third of building a message.
-        self.tag = tag
-        self.number = number
-        self.start = start
-        self.end = start + len(latin)
-        self.parent = None
-        self.children = []
-        self._by_tag = self._all_by_tag = None
+        super().__init__(tag, number, start, start + len(latin))
         self._latin = latin
         self._reading = reading
-        self._fields: list[str | list[str]] | None = None
+        self._fields: list[list[str]] | None = None
+
+    @property
+    def key(self) -> Hashable:
+        """See Segment.key: the same text, read in the same way."""
+        return self._latin, self._reading
 
     def get(self, element: int, component: int = 1) -> str:
         """The text at that place, counted from 1 (the tag is 0), released and decoded; "" when absent."""
         fields = self._fields
         if fields is None:
             fields = self._fields = self._reading.split(self._latin)
-        if element >= len(fields):
-            return ""
-        parts = fields[element]
-        if isinstance(parts, str):
-            parts = fields[element] = parts.split(self._reading.grammar.delimiters.component)
-        return parts[component - 1] if component <= len(parts) else ""
+        if element < len(fields):
+            components = fields[element]
+            if component <= len(components):
+                return components[component - 1]
+        return ""
 
     def components(self, element: int) -> list[str]:
         """All components of that element; none when the segment ends before it."""
@@ -258,6 +290,4 @@ class EdifactSegment(Segment):
     @property
     def elements(self) -> list[list[str]]:
         """All elements after the tag, each as its components."""
-        mark = self._reading.grammar.delimiters.component
-        fields = self._reading.split(self._latin)[1:]
-        return [field.split(mark) if isinstance(field, str) else field for field in fields]
+        return self._reading.split(self._latin)[1:]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edi_gateway.formats.guide import guide_names, load_guide, nest, strangers
-from edi_gateway.model import Segment
+from edi_gateway.formats.guide import guide_names, load_guide
+from edi_gateway.model import Message
 from tests.unit.formats.edi import body_of, interchange, message, outline, the_message
 
 IFTSTA = load_guide("IFTSTA")
@@ -13,14 +13,18 @@ IFTSTA = load_guide("IFTSTA")
 
 def nested(tags: str, directory: str = "D.96A") -> str:
     """The outline of a message made of these tags."""
-    segments = (Segment(tag, number, 0, 0) for number, tag in enumerate(tags.split(), 1))
-    return outline(nest(segments, IFTSTA, directory))
+    return outline(body_of(made_of(tags, directory)))
 
 
 def odd(tags: str, directory: str = "D.96A") -> list[tuple[str, str]]:
     """The tags that are remarked upon, and what they were put below."""
-    split = tags.split()
-    return [(split[index], path) for index, path in strangers(split, IFTSTA, directory)]
+    remarks = (finding.found.partition(" below ") for finding in made_of(tags, directory).findings)
+    return [(tag, path) for tag, _, path in remarks]
+
+
+def made_of(tags: str, directory: str) -> Message:
+    """A message of these tags, the header first, and nothing else."""
+    return the_message(interchange(message(*tags.split()[1:], kind=f"IFTSTA:{directory.replace('.', ':')}:UN")))
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def breaks_off(db: Database, wired: Wired, content: bytes, monkeypatch: pytest.M
     record, sizes = events.record, list[int]()
 
     def dies_at_the_third(*args: Any, **more: Any) -> events.Recorded:
-        sizes.append(sum(len(report.events) for report in args[3]))
+        sizes.append(sum(len(prepared.report.events) for prepared in args[3]))
         if len(sizes) == 3:
             raise KeyboardInterrupt
         return record(*args, **more)

@@ -1,0 +1,166 @@
+"""The segments of one message: cut, and with their nesting known; each is made when somebody looks at it.
+
+A segment made twice is equal in all it says. The message holds none of them, so that nothing here forms a cycle, and a
+message goes as soon as nobody holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+from edi_gateway.formats.edifact.syntax import EdifactSegment, Reading, Shape
+from edi_gateway.formats.guide import Step, groups_of
+from edi_gateway.model import MOST_AROUND, Segment
+
+_HEAD: Final = slice(3, 9)  # what follows a tag: room for a separator, a qualifier, a separator
+
+
+class Body:
+    """A message from its header to the segment before its trailer."""
+
+    __slots__ = ("_groups", "_held", "reading", "shape", "start", "steps")
+
+    def __init__(self, start: int, shape: Shape, reading: Reading, steps: Sequence[Step]) -> None:
+        self.start = start
+        self.shape = shape
+        self.reading = reading
+        self.steps = steps
+        self._groups: Sequence[int] = ()
+        self._held: dict[int, dict[str, list[int]]] = {}
+
+    @property
+    def groups(self) -> Sequence[int]:
+        """For each segment the index of the one that holds it; the header's is -1."""
+        if not self._groups:
+            self._groups = groups_of(self.steps)
+        return self._groups
+
+    def end(self, index: int) -> int:
+        """Index of the first segment that is no longer below the one at ``index``."""
+        groups = self.groups
+        if index:
+            for end in range(index + 1, len(groups)):
+                if groups[end] < index:
+                    return end
+        return len(groups)
+
+    def held(self, index: int) -> Mapping[str, Sequence[int]]:
+        """Tag → indices of the segments that the one at ``index`` holds."""
+        held = self._held.get(index)
+        if held is None:
+            held = self._held[index] = {}
+            if self.steps[index].opens:
+                groups, tags = self.groups, self.shape.tags
+                for below in range(index + 1, self.end(index)):
+                    if groups[below] == index:
+                        held.setdefault(tags[below], []).append(below)
+        return held
+
+    def context(self, index: int, inner_tag: str, event_tag: str) -> tuple[Hashable, list[int]]:
+        """See Segment.context; indices instead of segments."""
+        steps, tags = self.steps, self.shape.tags
+        found, form = [index], list[Step]()
+        for tag, nears in self.held(index).items():
+            for near in nears[:MOST_AROUND] if tag != inner_tag else ():
+                end = self.end(near) if steps[near].opens else near + 1
+                if event_tag not in tags[near + 1 : end]:
+                    found += range(near, end)
+                    form += steps[near:end]
+        return (tags[index], inner_tag, tuple(form)), found
+
+
+class BodySegment(EdifactSegment):
+    """A segment that knows its place in a message."""
+
+    __slots__ = ("_body", "_index", "_parent")
+
+    def __init__(self, body: Body, index: int, parent: BodySegment | None = None) -> None:
+        # Not calling the base, and leaving out what is rarely asked for, halves the cost of making a segment.
+        self._body = body
+        self._index = index
+        self._parent = parent
+        self._latin = body.shape.texts[index]
+        self._reading = body.reading
+        self._fields = None
+
+    # Where a segment stands is not for others to say: these cannot be set.
+
+    @property
+    def tag(self) -> str:  # type: ignore[override]
+        """See Segment."""
+        return self._body.shape.tags[self._index]
+
+    @property
+    def number(self) -> int:  # type: ignore[override]
+        """See Segment."""
+        return self._index + 1
+
+    @property
+    def start(self) -> int:  # type: ignore[override]
+        """See Segment."""
+        return self._body.start + self._body.shape.starts[self._index]
+
+    @property
+    def end(self) -> int:  # type: ignore[override]
+        """See Segment."""
+        return self._body.start + self._body.shape.starts[self._index] + len(self._latin)
+
+    @property
+    def parent(self) -> Segment | None:  # type: ignore[override]
+        """The group that holds it; None for the header."""
+        if self._parent is None and self._index:
+            self._parent = BodySegment(self._body, self._body.groups[self._index])
+        return self._parent
+
+    @property
+    def children(self) -> Sequence[Segment]:  # type: ignore[override]
+        """The segments directly below."""
+        below = sorted(chain.from_iterable(self._body.held(self._index).values()))
+        return [BodySegment(self._body, index, self) for index in below]
+
+    def held(self, tag: str) -> Sequence[Segment]:
+        """See Segment.held."""
+        body = self._body
+        return [BodySegment(body, index, self) for index in body.held(self._index).get(tag, ())]
+
+    def anywhere(self, tag: str) -> Sequence[Segment]:
+        """See Segment.anywhere. Those of one group share it as their parent."""
+        if not self._body.steps[self._index].opens:
+            return ()
+        body, tags, here = self._body, self._body.shape.tags, self._index
+        made, groups = {here: self}, body.groups
+        found = [index for index in range(here + 1, body.end(here)) if tags[index] == tag]
+        for index in found:
+            if groups[index] not in made:
+                made[groups[index]] = BodySegment(body, groups[index])
+        return [BodySegment(body, index, made[groups[index]]) for index in found]
+
+    def holds(self) -> Collection[str]:
+        """See Segment.holds."""
+        return self._body.held(self._index).keys()
+
+    def context(self, inner_tag: str, event_tag: str) -> tuple[Hashable, list[Segment]]:
+        """See Segment.context."""
+        form, found = self._body.context(self._index, inner_tag, event_tag)
+        return form, [BodySegment(self._body, index) for index in found]
+
+    def form(self) -> Hashable:
+        """See Segment.form: a step for each tag says how they nest."""
+        return tuple(self._body.steps[self._index : self._body.end(self._index)])
+
+    def qualifiers(self, distances: Sequence[int]) -> list[str]:
+        """See Segment.qualifiers. Most begin alike, so that their beginnings tell without cutting them up."""
+        texts, here, known = self._body.shape.texts, self._index, self._reading.qualifiers
+        return [known.get(texts[here + each][_HEAD]) or self._qualifier(here + each) for each in distances]
+
+    def _qualifier(self, index: int) -> str:
+        qualifier = BodySegment(self._body, index).get(1).strip()
+        self._reading.remember_qualifier(self._body.shape.texts[index][_HEAD], qualifier)
+        return qualifier
+
+    def onward(self, distances: Sequence[int]) -> list[Segment]:
+        """See Segment.onward."""
+        body, here = self._body, self._index
+        return [BodySegment(body, here + distance) for distance in distances]

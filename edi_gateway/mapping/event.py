@@ -1,0 +1,248 @@
+"""One segment of a message → one tracking event.
+
+What follows from the text of a segment alone (what a status means, which place it is) is worked out once for all
+segments that say the same; where to look for the rest, once for all events of one form (see ``plan``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NoReturn
+
+from edi_gateway.mapping.codebook import Codebook, Decision
+from edi_gateway.mapping.instants import Clock, moment_at
+from edi_gateway.mapping.notes import Notes, refused
+from edi_gateway.mapping.path import Path, Scope
+from edi_gateway.mapping.plan import Memory, Run
+from edi_gateway.mapping.planner import Planner, Surroundings
+from edi_gateway.mapping.schema import EventPlaces, Requirement, Text
+from edi_gateway.mapping.texts import first, one
+from edi_gateway.mapping.times import resolve
+from edi_gateway.mapping.zones import zone_of
+from edi_gateway.model import Classifier, Location, Provenance, Segment, TimeBasis, TrackingEvent
+
+LONGEST: Final = 256  # characters of what identifies: no directory allows more than 70
+_PLACES_NAMED: Final = 5  # of a long list of places, in an error
+
+_Place = tuple[Location, str | None]
+"""A location and the zone kept there, if known."""
+_NOWHERE: Final[_Place] = (Location(), None)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What an event says of its status, and what that means in the directory of its message."""
+
+    code: str
+    code_list: str
+    agency: str
+    reasons: tuple[str, ...]
+    code_at: Path | None  # where the code was read
+    expected: str  # in place of a code that no table knows
+    decision: Decision | None = None
+
+
+class EventReader:
+    """Reads what an event says by one mapping, and remembers what it may meet again."""
+
+    def __init__(
+        self, name: str, require: Sequence[Requirement], places: EventPlaces, codebook: Codebook, event_tag: str
+    ) -> None:
+        self.name = name
+        self.event_tag = event_tag
+        self.places = places
+        self.planner = Planner(places)
+        self._require = require
+        self._codebook = codebook
+        told = _paths(places.code, places.code_list, places.code_agency, places.reason)
+        self.told_alone = _alone([*told, *(each.path for each in require)], event_tag)
+        self._told: Memory[Hashable, _Told] = Memory()
+        self._places: Memory[Hashable, _Place] = Memory()
+
+    def told(self, segment: Segment, directory: str, notes: Notes) -> _Told:
+        """Code and reasons; raises DocumentError for a segment that is no event, or has no code."""
+        if not self.told_alone or segment.key is None:
+            return self._read_told(segment, notes)
+        key = segment.key, directory
+        return self._told.get(key) or self._told.keep(key, self._read_told(segment, notes))
+
+    def _read_told(self, segment: Segment, notes: Notes) -> _Told:
+        for requirement in self._require:
+            text = requirement.path.value(segment)
+            if text not in requirement.values:
+                at = notes.at_end_of(requirement.path, segment)
+                raise refused(at, text, requirement.expected, requirement.advice)
+        places = self.places
+        code = first(places.code, segment) or _missing(segment, places.code, "a status code", notes)
+        reasons = tuple(filter(None, (one(text, segment) for text in places.reason)))
+        code_at = next((path for path in _paths(places.code) if path.value(segment)), None)
+        code_list, agency = first(places.code_list, segment), first(places.code_agency, segment)
+        expected = f"a status code that the tables of {self.name} know"
+        expected += f" for list {code_list}" if code_list else ""
+        expected += f" of agency {agency}" if agency else ""
+        return _Told(code, code_list, agency, reasons, code_at, expected)
+
+    def decide(self, told: _Told, directory: str) -> Decision:
+        """What the code tables say of it."""
+        told.decision = self._codebook.decide(
+            told.code, told.reasons, code_list=told.code_list, agency=told.agency, directory=directory
+        )
+        return told.decision
+
+    def tracking_number(self, run: Run, notes: Notes) -> str:
+        """Without blanks and in capitals; raises DocumentError when there is none."""
+        number = "".join(run.first(run.plan.tracking_number).split()).upper()
+        return number or _missing(run.event, self.places.tracking_number, "a tracking number", notes)
+
+    def place(self, run: Run) -> _Place:
+        """All parts from one segment: a name from here and a code from there would be a place that does not exist."""
+        if not self.places.location.of:
+            return self._read_place(run.event)
+        for way in run.plan.located_by:
+            for holder in run.follow(way):
+                place = self._place(holder)
+                if place[0]:
+                    return place
+        return _NOWHERE
+
+    def _place(self, holder: Segment) -> _Place:
+        key = holder.key
+        known = self._places.get(key)
+        if known is None:
+            known = self._read_place(holder)
+            if key is not None and _alone(_paths(*self.places.location.parts()), holder.tag):
+                self._places.keep(key, known)
+        return known
+
+    def _read_place(self, holder: Segment) -> _Place:
+        places = self.places.location
+        code = first(places.unlocode, holder)
+        country = first(places.country, holder) or code[:2]
+        return Location(first(places.name, holder), code, country), zone_of(code, country)
+
+
+@dataclass(slots=True)
+class Events:
+    """The events of one message, as they are read."""
+
+    reader: EventReader
+    notes: Notes
+    carrier: str
+    clock: Clock
+    directory: str  # 96A of D:96A:UN:EAN004
+    document_number: str
+    version: str  # of the mapping
+    _surroundings: Surroundings = field(init=False)
+
+    def __post_init__(self) -> None:
+        header = self.notes.message.body
+        assert header is not None, "a message that was set aside has no events"
+        self._surroundings = Surroundings(self.reader.planner, header, self.reader.event_tag)
+
+    def read(self, segment: Segment) -> TrackingEvent:
+        """The event of a segment; raises DocumentError when it cannot be read."""
+        reader = self.reader
+        told = reader.told(segment, self.directory, self.notes)
+        run = self._surroundings.run(segment)
+        plan = run.plan
+        number = reader.tracking_number(run, self.notes)
+        self._bounded(segment, "a tracking number", number)
+        self._bounded(segment, "a status code", told.code)
+        decision = told.decision or reader.decide(told, self.directory)
+        if not decision.mapped:
+            self._warn_unmapped(segment, told)
+        location, zone = reader.place(run)
+        when, basis, date_only, classifier = self._occurred(run, zone, decision)
+        return TrackingEvent(
+            carrier=self.carrier,
+            tracking_number=number,
+            status=decision.status,
+            occurred_at=when,
+            reason=decision.reason,
+            mapped=decision.mapped,
+            classifier=classifier,
+            direction=decision.direction,
+            correction=decision.correction,
+            piece=run.first(plan.piece),
+            raw_code=told.code,
+            code_list=told.code_list,
+            code_agency=told.agency,
+            raw_reason=" ".join(told.reasons),
+            text=run.first(plan.text),
+            date_only=date_only,
+            time_basis=basis,
+            location=location,
+            account=run.first(plan.account),
+            signatory=run.first(plan.signatory),
+            references=run.references(),
+            provenance=self._provenance(segment, decision.rule),
+        )
+
+    def _occurred(self, run: Run, zone: str | None, decision: Decision) -> tuple[datetime, TimeBasis, bool, Classifier]:
+        for instant, way in run.plan.occurred_at:
+            path = instant.path
+            for holder in run.follow(way):
+                if holder.get(path.element, path.component).strip():
+                    break
+            else:
+                continue
+            moment = moment_at(instant, holder, self.notes)
+            when, basis, warning = resolve(moment, zone, self.clock.timezone)
+            if moment.warning or warning or instant.derived:
+                at, said = self.notes.at(holder, path.element, path.component), holder.get(path.element, path.component)
+                for text in filter(None, (moment.warning, warning)):
+                    self.notes.warn(at, said, text)
+                if instant.derived:
+                    self.notes.warn(at, said, "a time of the event itself; this one was taken as a last resort")
+            classifier = decision.classifier or instant.classifier or Classifier.ACT
+            self.clock.check(when, moment, instant, run.event, self.notes, happened=classifier is Classifier.ACT)
+            return when, basis, moment.date_only, classifier
+        places = " or ".join(str(instant.path) for instant in self.reader.places.occurred_at)
+        raise refused(self.notes.at(run.event), "", f"a time of the event at {places}", "", "13")
+
+    def _bounded(self, segment: Segment, what: str, said: str) -> None:
+        if len(said) > LONGEST:
+            expected = f"{what} of at most {LONGEST} characters"
+            raise refused(self.notes.at(segment), f"{said[:40]}… ({len(said)} characters)", expected)
+
+    def _provenance(self, segment: Segment, rule: str) -> Provenance:
+        message = self.notes.message
+        return Provenance(
+            message.position.interchange,
+            message.control_ref,
+            self.document_number,
+            segment.number,
+            segment.start,
+            segment.end,
+            self.reader.name,
+            self.version,
+            rule,
+        )
+
+    def _warn_unmapped(self, segment: Segment, told: _Told) -> None:
+        path = told.code_at
+        holder = segment if path is None or self.reader.told_alone else path.find(segment)
+        at = self.notes.at(holder or segment, path.element, path.component) if path else self.notes.at(segment)
+        advice = "add the code to the carrier's mapping; the event is kept as UNKNOWN until then"
+        self.notes.warn(at, told.code, told.expected, advice)
+
+
+def _missing(segment: Segment, places: Sequence[Text], what: str, notes: Notes) -> NoReturn:
+    named = _paths(places)
+    near = next((path for path in named if not path.steps or path.steps[-1].tag == segment.tag), None)
+    at = notes.at(segment, near.element, near.component) if near else notes.at(segment)
+    where = " or ".join(str(path) for path in named[:_PLACES_NAMED])
+    where += f" (or {len(named) - _PLACES_NAMED} more)" if len(named) > _PLACES_NAMED else ""
+    advice = "if the carrier writes it elsewhere, name the place in the carrier's mapping"
+    raise refused(at, "", f"{what} at {where}", advice, "13")
+
+
+def _alone(paths: Iterable[Path], tag: str) -> bool:
+    """Whether the paths stay within a segment of that tag, so that its text decides what they find."""
+    return all(path.scope is Scope.OWN and [step.tag for step in path.steps] in ([], [tag]) for path in paths)
+
+
+def _paths(*places: Sequence[Text]) -> list[Path]:
+    return [text.path for texts in places for text in texts if text.path]

@@ -1,0 +1,60 @@
+"""Points in time of a message, by the places of a mapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from edi_gateway.mapping.notes import Notes, refused
+from edi_gateway.mapping.schema import Instant
+from edi_gateway.mapping.times import Moment, check_plausible, parse_edifact, parse_pattern
+from edi_gateway.model import Segment
+
+_FORESEEABLE: Final = timedelta(days=3650)  # an estimate or a plan further ahead is a slip of the pen
+_DAY: Final = timedelta(days=1)  # no zone is further from UTC
+_AFTER_ALL_DOUBT: Final = datetime(2000, 1, 2)  # noqa: DTZ001 - a wall time, in whatever zone
+
+
+@dataclass(slots=True)
+class Clock:
+    """The present, and the zone of times that name none."""
+
+    now: datetime
+    timezone: str | None
+    _past: datetime = field(init=False)  # a wall time before which it is past everywhere, or soon
+
+    def __post_init__(self) -> None:
+        self._past = self.now.astimezone(UTC).replace(tzinfo=None) + _DAY
+
+    def check(
+        self, when: datetime, moment: Moment, instant: Instant, segment: Segment, notes: Notes, *, happened: bool
+    ) -> None:
+        """Raise DocumentError for a time that cannot be true; what has not happened yet may lie further ahead."""
+        if _AFTER_ALL_DOUBT <= moment.local < self._past:
+            return
+        why = check_plausible(when, self.now if happened else self.now + _FORESEEABLE)
+        if why:
+            path = instant.path
+            holder = path.find(segment) or segment
+            at = notes.at(holder, path.element, path.component)
+            found = holder.get(path.element, path.component)
+            raise refused(at, found, f"a time that can be true ({why})", "check the carrier's clock", "12")
+
+
+def moment_at(instant: Instant, holder: Segment, notes: Notes) -> Moment:
+    """What the segment says of time; raises DocumentError when that is no date."""
+    path = instant.path
+    text = holder.get(path.element, path.component).strip()
+    try:
+        return _read(instant.format, text, holder.get(path.element, path.component + 1).strip())
+    except ValueError as error:
+        at = notes.at(holder, path.element, path.component)
+        advice = "ask the partner for a corrected report"
+        raise refused(at, text, f"a date or time ({error})", advice, "12") from error
+
+
+def _read(wanted: str, text: str, beside: str) -> Moment:
+    if wanted == "edifact":
+        return parse_edifact(text, beside)
+    return parse_pattern(text, wanted) if "%" in wanted else parse_edifact(text, wanted)

@@ -1,0 +1,47 @@
+"""What is noticed while a message is read, with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edi_gateway.errors import DocumentError
+from edi_gateway.mapping.path import Path
+from edi_gateway.model import Finding, Level, Message, Position, Segment, Severity
+
+
+@dataclass(slots=True)
+class Notes:
+    """The findings of one message, in the making."""
+
+    message: Message
+    findings: list[Finding] = field(default_factory=list)
+
+    def at(self, segment: Segment, element: int = 0, component: int = 0) -> Position:
+        """A place in the message."""
+        return Position(
+            self.message.position.interchange,
+            self.message.control_ref,
+            segment.number,
+            segment.tag,
+            element,
+            component if element else 0,
+            segment.start,
+            segment.end,
+        )
+
+    def at_end_of(self, path: Path, segment: Segment) -> Position:
+        """The place a path leads to, or the same place in the segment it starts from."""
+        return self.at(path.find(segment) or segment, path.element, path.component)
+
+    def warn(self, at: Position, found: str, expected: str, advice: str = "") -> None:
+        """The event is taken, with a remark."""
+        self.findings.append(Finding(Severity.WARNING, Level.EVENT, at, found, expected, advice))
+
+    def set_aside(self, level: Level, at: Position, found: str, expected: str, advice: str) -> None:
+        """A part is not taken."""
+        self.findings.append(Finding(Severity.QUARANTINE, level, at, found, expected, advice))
+
+
+def refused(at: Position, found: str, expected: str, advice: str = "", code: str = "") -> DocumentError:
+    """The error that sets an event aside."""
+    return DocumentError(Finding(Severity.QUARANTINE, Level.EVENT, at, found, expected, advice, code))
