@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import statistics
 import time
@@ -40,6 +41,7 @@ PHASES: Final[Mapping[Role, Sequence[str]]] = {
 }
 
 
+STRICT = os.environ.get("EDI_COMPARE_TIMES") == "1"
 _PAIRS: Final = 5
 _NOISE: Final = 0.1  # seconds by which the p95 of two daemons without such a partner differ, in the median
 _SECONDS: Final = 9.0  # in which files are dropped
@@ -114,7 +116,7 @@ def test_partners_work_while_another_floods(tmp_path: Path, files: int, parcels:
             assert sum(name.startswith("flood") for name in before) < files
 
 
-@pytest.mark.skipif(not FULL, reason="a comparison of times: EDI_ACCEPTANCE_FULL=1")
+@pytest.mark.skipif(not STRICT, reason="nine minutes of comparing times on an idle machine: EDI_COMPARE_TIMES=1")
 @pytest.mark.parametrize(("role", "phase"), [(role, phase) for role, phases in PHASES.items() for phase in phases])
 def test_a_hanging_partner_does_not_slow_the_others(tmp_path: Path, role: Role, phase: str) -> None:
     """With a partner who hangs and is tried again and again, the p95 of the others' lag is within 10 % of that without.
