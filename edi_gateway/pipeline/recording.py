@@ -171,9 +171,7 @@ class Recorder:
     def _enter(self, connection: Connection, part: Part, interchange: Interchange) -> list[Finding]:
         place = interchange.position
         digest = hashlib.sha256(memoryview(self.content)[place.start : place.end]).hexdigest()
-        # What was read before was accepted then, perhaps by a version that entered no interchanges.
-        accepted_then = self.read_before and self.document.processed_at is not None
-        unique = self.channel.unique_references and not accepted_then
+        unique = self.channel.unique_references
         entered = interchanges.enter(
             connection, self.document, part.number, interchange, digest, broken=part.broken, unique=unique
         )
