@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -190,9 +190,9 @@ class Segment:
         """The segments of a tag anywhere below, in document order."""
         return [segment for segment in self.below() if segment.tag == tag]
 
-    def holds(self) -> Collection[str]:
-        """The tags directly below."""
-        return {child.tag for child in self.children}
+    def holds_only(self, tag: str) -> bool:
+        """Whether all segments directly below are of that tag."""
+        return all(child.tag == tag for child in self.children)
 
     def below(self) -> Iterator[Segment]:
         """Every segment nested under this one, in document order."""
@@ -203,7 +203,7 @@ class Segment:
     def context(self, inner_tag: str, event_tag: str) -> tuple[Hashable, list[Segment]]:
         """What this group holds around its segments of ``inner_tag``, without groups of other events; and its form."""
         forms, segments = [], [self]
-        for tag in self.holds():
+        for tag in dict.fromkeys(child.tag for child in self.children):
             for near in self.around(tag, event_tag) if tag != inner_tag else ():
                 segments += [near, *near.below()]
                 forms.append(near.form())

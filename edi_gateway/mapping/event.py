@@ -12,14 +12,13 @@ from datetime import datetime
 from typing import Final, NoReturn
 
 from edi_gateway.mapping.codebook import Codebook, Decision
-from edi_gateway.mapping.instants import Clock, moment_at
+from edi_gateway.mapping.instants import Clock, instant_at
 from edi_gateway.mapping.notes import Notes, refused
 from edi_gateway.mapping.path import Path, Scope
 from edi_gateway.mapping.plan import Memory, Run
 from edi_gateway.mapping.planner import Planner, Surroundings
 from edi_gateway.mapping.schema import EventPlaces, Requirement, Text
 from edi_gateway.mapping.texts import first, one
-from edi_gateway.mapping.times import resolve
 from edi_gateway.mapping.zones import zone_of
 from edi_gateway.model import Classifier, Location, Provenance, Segment, TimeBasis, TrackingEvent
 
@@ -188,8 +187,7 @@ class Events:
                     break
             else:
                 continue
-            moment = moment_at(instant, holder, self.notes)
-            when, basis, warning = resolve(moment, zone, self.clock.timezone)
+            moment, when, basis, warning = instant_at(instant, holder, zone, self.clock.timezone, self.notes)
             if moment.warning or warning or instant.derived:
                 at, said = self.notes.at(holder, path.element, path.component), holder.get(path.element, path.component)
                 for text in filter(None, (moment.warning, warning)):

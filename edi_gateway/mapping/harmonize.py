@@ -9,12 +9,11 @@ from datetime import datetime
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.codebook import Codebook
 from edi_gateway.mapping.event import LONGEST, EventReader, Events
-from edi_gateway.mapping.instants import Clock, moment_at
+from edi_gateway.mapping.instants import Clock, instant_at
 from edi_gateway.mapping.notes import Notes
 from edi_gateway.mapping.path import Path
 from edi_gateway.mapping.schema import EventPlaces, ReportPlaces, Requirement
 from edi_gateway.mapping.texts import first
-from edi_gateway.mapping.times import resolve
 from edi_gateway.model import Finding, Level, Message, MessageFunction, Segment, Severity, TrackingEvent
 
 
@@ -85,8 +84,7 @@ class Mapping:
             if holder is None:
                 continue
             try:
-                moment = moment_at(instant, holder, notes)
-                when = resolve(moment, None, clock.timezone)[0]
+                moment, when, _, _ = instant_at(instant, holder, None, clock.timezone, notes)
                 clock.check(when, moment, instant, body, notes, happened=False)
             except DocumentError as error:
                 notes.findings.append(replace(error.finding, severity=Severity.WARNING))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from edi_gateway.mapping.notes import Notes, refused
 from edi_gateway.mapping.schema import Instant
-from edi_gateway.mapping.times import Moment, check_plausible, parse_edifact, parse_pattern
-from edi_gateway.model import Segment
+from edi_gateway.mapping.times import Moment, check_plausible, parse_edifact, parse_pattern, resolve
+from edi_gateway.model import Segment, TimeBasis
 
 _FORESEEABLE: Final = timedelta(days=3650)  # an estimate or a plan further ahead is a slip of the pen
 _DAY: Final = timedelta(days=1)  # no zone is further from UTC
@@ -42,19 +43,30 @@ class Clock:
             raise refused(at, found, f"a time that can be true ({why})", "check the carrier's clock", "12")
 
 
-def moment_at(instant: Instant, holder: Segment, notes: Notes) -> Moment:
-    """What the segment says of time; raises DocumentError when that is no date."""
+def instant_at(
+    instant: Instant, holder: Segment, zone_of_place: str | None, zone_of_partner: str | None, notes: Notes
+) -> tuple[Moment, datetime, TimeBasis, str]:
+    """What the segment says of time, and what that is on earth (see ``times.resolve``).
+
+    Raises DocumentError when it is no date.
+    """
     path = instant.path
     text = holder.get(path.element, path.component).strip()
+    beside = holder.get(path.element, path.component + 1).strip()
     try:
-        return _read(instant.format, text, holder.get(path.element, path.component + 1).strip())
+        return _read(instant.format, text, beside, zone_of_place, zone_of_partner)
     except ValueError as error:
         at = notes.at(holder, path.element, path.component)
         advice = "ask the partner for a corrected report"
         raise refused(at, text, f"a date or time ({error})", advice, "12") from error
 
 
-def _read(wanted: str, text: str, beside: str) -> Moment:
+@lru_cache(maxsize=8192)  # scans are reported in the order of their time: many share a minute with their neighbours
+def _read(
+    wanted: str, text: str, beside: str, zone_of_place: str | None, zone_of_partner: str | None
+) -> tuple[Moment, datetime, TimeBasis, str]:
     if wanted == "edifact":
-        return parse_edifact(text, beside)
-    return parse_pattern(text, wanted) if "%" in wanted else parse_edifact(text, wanted)
+        moment = parse_edifact(text, beside)
+    else:
+        moment = parse_pattern(text, wanted) if "%" in wanted else parse_edifact(text, wanted)
+    return moment, *resolve(moment, zone_of_place, zone_of_partner)

@@ -66,9 +66,13 @@ class Planner:
         """The event with its plan."""
         key = event.form()
         form = outlook.events.get(key) or outlook.events.keep(key, self._form(event))
-        said = zip(event.qualifiers(form.told_apart), form.asked_for, strict=True)
-        told_apart = tuple([qualifier if qualifier in asked_for else None for qualifier, asked_for in said])
-        plan = form.plans.get(told_apart) or form.plans.keep(told_apart, self._plan(event, group, outlook))
+        qualifiers = tuple(event.qualifiers(form.told_apart))
+        plan = form.plans.get(qualifiers)
+        if plan is None:  # it is that of all qualifiers no path asks for, and remembered for these, too
+            said = zip(qualifiers, form.asked_for, strict=True)
+            told_apart = tuple([qualifier if qualifier in asked_for else None for qualifier, asked_for in said])
+            plan = form.plans.get(told_apart) or form.plans.keep(told_apart, self._plan(event, group, outlook))
+            form.plans.keep(qualifiers, plan)
         return Run(event, group, plan, outlook.segments)
 
     def _form(self, event: Segment) -> _Form:
@@ -113,7 +117,7 @@ class Surroundings:
 
     def _from(self, group: Segment) -> _Outlook:
         outer, tag = group.parent, group.tag
-        plain = set(group.holds()) == {self._event_tag} and tag not in self._planner.sought_outside
+        plain = tag not in self._planner.sought_outside and group.holds_only(self._event_tag)
         if outer is not None and plain:
             return self._within(outer, tag)  # a group of nothing but events adds nothing to what is around it
         return self._within(group, self._event_tag)

@@ -6,8 +6,8 @@ message goes as soon as nobody holds it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Final
 
 from edi_gateway.formats.edifact.syntax import EdifactSegment, Reading, Shape
@@ -120,6 +120,11 @@ class BodySegment(EdifactSegment):
         below = sorted(chain.from_iterable(self._body.held(self._index).values()))
         return [BodySegment(self._body, index, self) for index in below]
 
+    def below(self) -> Iterator[Segment]:
+        """See Segment.below."""
+        body = self._body
+        return map(BodySegment, repeat(body), range(self._index + 1, body.end(self._index)))
+
     def held(self, tag: str) -> Sequence[Segment]:
         """See Segment.held."""
         body = self._body
@@ -137,9 +142,11 @@ class BodySegment(EdifactSegment):
                 made[groups[index]] = BodySegment(body, groups[index])
         return [BodySegment(body, index, made[groups[index]]) for index in found]
 
-    def holds(self) -> Collection[str]:
-        """See Segment.holds."""
-        return self._body.held(self._index).keys()
+    def holds_only(self, tag: str) -> bool:
+        """See Segment.holds_only."""
+        body, here = self._body, self._index
+        tags, groups = body.shape.tags, body.groups
+        return all(tags[index] == tag for index in range(here + 1, body.end(here)) if groups[index] == here)
 
     def context(self, inner_tag: str, event_tag: str) -> tuple[Hashable, list[Segment]]:
         """See Segment.context."""
