@@ -22,7 +22,7 @@ Path = tuple[str, ...]
 _FOLDER: Final = files("edi_gateway.formats").joinpath("guides")
 _CENTURY_TURN: Final = 50  # directories are numbered by year: D.94B is of 1994, D.24A of 2024
 _DEEPEST: Final = 20  # groups within groups; no message type comes near it
-_REMEMBERED: Final = 1_000  # directories as messages name them, right or wrong
+_REMEMBERED: Final = 1_000  # directories and versions as messages name them, right or wrong
 
 
 @dataclass(slots=True, eq=False)
@@ -197,10 +197,11 @@ def load_guide(message: str) -> Guide:
     return _load(message)
 
 
-def guide_names() -> list[str]:
-    """Message types that have a guide."""
+def guide_names(root: str = "") -> list[str]:
+    """Message types that have a guide; of one syntax when the header segment it begins messages with is given."""
     names = (entry.name for entry in _FOLDER.iterdir())
-    return sorted(name.removesuffix(".yaml").upper() for name in names if name.endswith(".yaml"))
+    known = sorted(name.removesuffix(".yaml").upper() for name in names if name.endswith(".yaml"))
+    return [name for name in known if root in {"", _load(name).root}]
 
 
 @cache
@@ -229,7 +230,10 @@ def _outwards(path: Path) -> Iterator[Path]:
 
 
 def _rank(directory: str) -> int:
-    """Orders directories by their date; what is not D.yyL is older than all of them."""
+    """Orders directories by their date, versions of X12 (005010, 004010VICS) by number; anything else is older."""
+    version = re.match(r"0\d{5}", directory)
+    if version:
+        return int(version[0])
     match = re.fullmatch(r"D[.:]?(\d\d)([A-Z])", directory)
     if match is None:
         return 0

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from edi_gateway.formats.edifact.body import Body, BodySegment
-from edi_gateway.formats.edifact.charsets import settle
-from edi_gateway.formats.edifact.envelope import PADDING, Envelope, same_count, same_reference
-from edi_gateway.formats.edifact.syntax import EdifactSegment, Shape, reading_of
+from edi_gateway.formats.body import Body, BodySegment
+from edi_gateway.formats.control import PADDING, same_count, same_reference
+from edi_gateway.formats.decoding import settle
+from edi_gateway.formats.edifact.envelope import Envelope
 from edi_gateway.formats.guide import Guide, Step, strangers
+from edi_gateway.formats.syntax import CutSegment, Shape, reading_of
 from edi_gateway.model import Finding, Level, Message, Position, Severity
 
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff\x1b]")
@@ -52,7 +53,7 @@ class MessageReader:
         yield from self.envelope.service_segments()
         yield "UNZ", self.envelope.end
 
-    def _message(self, start: int, trailer: EdifactSegment, group_ref: str) -> Message:
+    def _message(self, start: int, trailer: CutSegment, group_ref: str) -> Message:
         """The message from UNH at ``start`` to its UNT."""
         envelope, end = self.envelope, trailer.end + 1
         data = envelope.content[start:end]
@@ -60,7 +61,7 @@ class MessageReader:
         shape = envelope.cut(data, start)
         wrapped = shape.wrapped or envelope.grammar.delimiters.by_line
         reading = reading_of(envelope.grammar, decoding.codec, wrapped=wrapped)
-        header = EdifactSegment("UNH", 1, start, shape.texts[0], reading)
+        header = CutSegment("UNH", 1, start, shape.texts[0], reading)
         check = _Check(envelope, header, header.get(1), shape)
         check.reading(decoding.remark, data)
         check.trailer(trailer)
@@ -110,7 +111,7 @@ class _Check:
     """The findings of one message, in the making."""
 
     envelope: Envelope
-    header: EdifactSegment
+    header: CutSegment
     control_ref: str
     shape: Shape
     findings: list[Finding] = field(default_factory=list)
@@ -134,7 +135,7 @@ class _Check:
             expected = "line breaks only between segments"
             self.note(Severity.WARNING, self.at(1), "line breaks inside segments", expected, advice, "21")
 
-    def trailer(self, trailer: EdifactSegment) -> None:
+    def trailer(self, trailer: CutSegment) -> None:
         """UNT against UNH and against what was counted."""
         counted, reference = len(self.shape.tags), self.control_ref
         if not same_reference(trailer.get(2), reference):

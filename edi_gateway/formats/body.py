@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
-from typing import Final
 
-from edi_gateway.formats.edifact.syntax import EdifactSegment, Reading, Shape
 from edi_gateway.formats.guide import Step, groups_of
+from edi_gateway.formats.syntax import CutSegment, Reading, Shape
 from edi_gateway.model import MOST_AROUND, Segment
-
-_HEAD: Final = slice(3, 9)  # what follows a tag: room for a separator, a qualifier, a separator
 
 
 class Body:
@@ -71,7 +68,7 @@ class Body:
         return (tags[index], inner_tag, tuple(form)), found
 
 
-class BodySegment(EdifactSegment):
+class BodySegment(CutSegment):
     """A segment that knows its place in a message."""
 
     __slots__ = ("_body", "_index", "_parent")
@@ -160,11 +157,12 @@ class BodySegment(EdifactSegment):
     def qualifiers(self, distances: Sequence[int]) -> list[str]:
         """See Segment.qualifiers. Most begin alike, so that their beginnings tell without cutting them up."""
         texts, here, known = self._body.shape.texts, self._index, self._reading.qualifiers
-        return [known.get(texts[here + each][_HEAD]) or self._qualifier(here + each) for each in distances]
+        head = self._reading.grammar.head
+        return [known.get(texts[here + each][head]) or self._qualifier(here + each) for each in distances]
 
     def _qualifier(self, index: int) -> str:
         qualifier = BodySegment(self._body, index).get(1).strip()
-        self._reading.remember_qualifier(self._body.shape.texts[index][_HEAD], qualifier)
+        self._reading.remember_qualifier(self._body.shape.texts[index][self._reading.grammar.head], qualifier)
         return qualifier
 
     def onward(self, distances: Sequence[int]) -> list[Segment]:
