@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 
-from edi_gateway.formats.guide import Step, groups_of
+from edi_gateway.formats.guide import Nesting, Step
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape
 from edi_gateway.model import MOST_AROUND, Segment
 
@@ -17,31 +17,29 @@ from edi_gateway.model import MOST_AROUND, Segment
 class Body:
     """A message from its header to the segment before its trailer."""
 
-    __slots__ = ("_groups", "_held", "reading", "shape", "start", "steps")
+    __slots__ = ("_held", "nesting", "reading", "shape", "start", "steps")
 
-    def __init__(self, start: int, shape: Shape, reading: Reading, steps: Sequence[Step]) -> None:
+    def __init__(self, start: int, shape: Shape, reading: Reading, nesting: Nesting) -> None:
         self.start = start
         self.shape = shape
         self.reading = reading
-        self.steps = steps
-        self._groups: Sequence[int] = ()
+        self.nesting = nesting
+        self.steps = nesting.steps
         self._held: dict[int, dict[str, list[int]]] = {}
 
     @property
     def groups(self) -> Sequence[int]:
         """For each segment the index of the one that holds it; the header's is -1."""
-        if not self._groups:
-            self._groups = groups_of(self.steps)
-        return self._groups
+        return self.nesting.groups
 
     def end(self, index: int) -> int:
         """Index of the first segment that is no longer below the one at ``index``."""
-        groups = self.groups
         if index:
+            groups = self.groups
             for end in range(index + 1, len(groups)):
                 if groups[end] < index:
                     return end
-        return len(groups)
+        return len(self.steps)
 
     def held(self, index: int) -> Mapping[str, Sequence[int]]:
         """Tag → indices of the segments that the one at ``index`` holds."""
@@ -78,11 +76,17 @@ class BodySegment(CutSegment):
         self._body = body
         self._index = index
         self._parent = parent
-        self._latin = body.shape.texts[index]
-        self._reading = body.reading
         self._fields = None
 
-    # Where a segment stands is not for others to say: these cannot be set.
+    # Where a segment stands and what it says is not for others to say: these cannot be set.
+
+    @property
+    def _latin(self) -> str:  # type: ignore[override]
+        return self._body.shape.texts[self._index]
+
+    @property
+    def _reading(self) -> Reading:  # type: ignore[override]
+        return self._body.reading
 
     @property
     def tag(self) -> str:  # type: ignore[override]

@@ -22,7 +22,8 @@ Path = tuple[str, ...]
 _FOLDER: Final = files("edi_gateway.formats").joinpath("guides")
 _CENTURY_TURN: Final = 50  # directories are numbered by year: D.94B is of 1994, D.24A of 2024
 _DEEPEST: Final = 20  # groups within groups; no message type comes near it
-_REMEMBERED: Final = 1_000  # directories and versions as messages name them, right or wrong
+_SHORT: Final = 100  # segments of a message that may come again with the same tags
+_REMEMBERED: Final = 1_000  # nestings, and directories and versions as messages name them
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +54,7 @@ class Guide:
     tolerated: Mapping[Path, Path]
     silent: frozenset[str]
     steps: dict[tuple[object, ...], Step] = field(default_factory=dict, init=False, repr=False)
+    _nestings: dict[tuple[str, ...], Nesting] = field(default_factory=dict, init=False, repr=False)
     _starts: dict[str, Step] = field(default_factory=dict, init=False, repr=False)
 
     def order(self, directory: str, path: str) -> list[str]:
@@ -79,6 +81,18 @@ class Guide:
         """Where each segment of a message goes, header first."""
         step = self._starts.get(directory) or self._start(directory)
         return [step, *[(step := step.state[tag]) for tag in tags[1:]]]
+
+    def nest(self, tags: Sequence[str], directory: str) -> Nesting:
+        """How a message nests; worked out once for all short ones that have the same tags."""
+        if len(tags) > _SHORT:
+            return Nesting(self, tags, directory)
+        key = (directory, *tags)
+        known = self._nestings.get(key)
+        if known is None:
+            known = Nesting(self, tags, directory)
+            if len(self._nestings) < _REMEMBERED:
+                self._nestings[key] = known
+        return known
 
     def _start(self, directory: str) -> Step:
         """The header's step: only the root is open. States are shared by the directories that nest alike."""
@@ -168,6 +182,24 @@ class _State(dict[str, Step]):
         return "/".join(self._path)
 
 
+class Nesting:
+    """Where each segment of a message belongs, header first."""
+
+    __slots__ = ("_groups", "steps", "strangers")
+
+    def __init__(self, guide: Guide, tags: Sequence[str], directory: str) -> None:
+        self.steps = guide.walk(tags, directory)
+        self.strangers = strangers(tags, self.steps)
+        self._groups: Sequence[int] = ()
+
+    @property
+    def groups(self) -> Sequence[int]:
+        """For each segment the index of the one that holds it; the header's is -1."""
+        if not self._groups:
+            self._groups = groups_of(self.steps)
+        return self._groups
+
+
 def groups_of(steps: Sequence[Step]) -> list[int]:
     """For each segment of a message the index of the one that holds it; -1 for the header."""
     open_groups, groups = [-1] * _DEEPEST, []
@@ -192,21 +224,23 @@ def strangers(tags: Sequence[str], steps: Sequence[Step]) -> list[tuple[int, str
 
 def load_guide(message: str) -> Guide:
     """The guide of a message type; raises KeyError when there is none (``guide_names`` lists those there are)."""
-    if message not in guide_names():
-        raise KeyError(message)
-    return _load(message)
+    return _guides()[message]
 
 
 def guide_names(root: str = "") -> list[str]:
     """Message types that have a guide; of one syntax when the header segment it begins messages with is given."""
-    names = (entry.name for entry in _FOLDER.iterdir())
-    known = sorted(name.removesuffix(".yaml").upper() for name in names if name.endswith(".yaml"))
-    return [name for name in known if root in {"", _load(name).root}]
+    return [name for name, guide in _guides().items() if root in {"", guide.root}]
 
 
 @cache
-def _load(message: str) -> Guide:
-    data = yaml.safe_load(_FOLDER.joinpath(f"{message.lower()}.yaml").read_text("utf-8"))
+def _guides() -> Mapping[str, Guide]:
+    names = sorted(entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
+    guides = [_load(name) for name in names]
+    return {guide.message: guide for guide in guides}
+
+
+def _load(name: str) -> Guide:
+    data = yaml.safe_load(_FOLDER.joinpath(name).read_text("utf-8"))
     return Guide(
         message=data["message"],
         root=data["root"],

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import Final
 
 from edi_gateway.model import Segment
 
@@ -95,14 +95,37 @@ def compile_grammar(delimiters: Delimiters, *, tag: str, service: str, head: sli
     )
 
 
-class Shape(NamedTuple):
-    """The segments of a run of text, cut but not yet read."""
+class Shape:
+    """The segments of a run of text, cut but not yet read.
 
-    texts: Sequence[str]
-    starts: Sequence[int]  # index of each one's first character
-    tags: list[str]
-    wrapped: bool = False  # a line break stands inside a segment
-    odd: int = -1  # index of the first that has no sound tag
+    ``wrapped``: a line break stands inside a segment. ``odd``: index of the first that has no sound tag, or -1.
+    """
+
+    __slots__ = ("_gap", "_starts", "odd", "tags", "texts", "wrapped")
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        tags: list[str],
+        starts: Sequence[int] = (),
+        *,
+        gap: int = 0,
+        wrapped: bool = False,
+        odd: int = -1,
+    ) -> None:
+        self.texts = texts
+        self.tags = tags
+        self.wrapped = wrapped
+        self.odd = odd
+        self._starts = starts
+        self._gap = gap  # characters between two segments, where ``starts`` follow from that
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """Index of each segment's first character."""
+        if not self._starts:
+            self._starts = list(accumulate(map(self._gap.__add__, map(len, self.texts)), initial=0))
+        return self._starts
 
 
 def shape_of(text: str, grammar: Grammar) -> Shape:
@@ -111,8 +134,7 @@ def shape_of(text: str, grammar: Grammar) -> Shape:
     tags = [*map(grammar.tags.__getitem__, [segment[:4] for segment in texts])]
     if not tags or "" in tags:
         return _cut_carefully(text, grammar)
-    starts = list(accumulate(map(gap.__add__, map(len, texts)), initial=0))
-    return Shape(texts, starts, tags)
+    return Shape(texts, tags, gap=gap)
 
 
 def _cut_plain(text: str, marks: Delimiters) -> tuple[list[str], int]:
@@ -167,7 +189,7 @@ def _cut_carefully(text: str, grammar: Grammar) -> Shape:
         texts.append(segment)
         starts.append(match.start(1))
         tags.append(tag or joined[:3])
-    return Shape(texts, starts, tags, wrapped, odd)
+    return Shape(texts, tags, starts, wrapped=wrapped, odd=odd)
 
 
 @dataclass(slots=True, eq=False)

@@ -89,7 +89,7 @@ class Envelope:
             return shape_of(latin, self.grammar)
         shape = shape_of(self.tokens[start : start + len(data)].decode("latin-1"), self.grammar)
         texts = [latin[at : at + len(text)] for at, text in zip(shape.starts, shape.texts, strict=False)]
-        return shape._replace(texts=texts)
+        return Shape(texts, shape.tags, shape.starts, wrapped=shape.wrapped, odd=shape.odd)
 
     def terminated(self, segment: CutSegment) -> bool:
         """Whether a terminator follows; the last line of a document may go without one."""

@@ -7,34 +7,43 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from edi_gateway.formats.body import Body, BodySegment
 from edi_gateway.formats.control import PADDING, quoted, same_count, same_reference
-from edi_gateway.formats.guide import Step, load_guide, strangers
-from edi_gateway.formats.syntax import CutSegment, Shape, reading_of, shape_of
+from edi_gateway.formats.guide import Nesting, load_guide
+from edi_gateway.formats.syntax import CutSegment, Reading, Shape, reading_of, shape_of
 from edi_gateway.formats.x12.envelope import Envelope
 from edi_gateway.model import Finding, Level, Message, Position, Severity
 
 ACKNOWLEDGEMENTS: Final = frozenset({"997", "999"})
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_BREAKS: Final = str.maketrans("", "", "\r\n")
 _SHOWN: Final = 20
 
 
-@dataclass(slots=True)
 class MessageReader:
     """Hands out the sets of one envelope. Every ST becomes a message, sound or set aside; so does every TA1.
 
     ``wanted`` is the type of set to read; acknowledgements are read whatever it is.
     """
 
-    envelope: Envelope
-    wanted: str
-    group_ref: str = ""
-    version: str = ""
-    _seen: set[str] = field(default_factory=set)
+    def __init__(self, envelope: Envelope, wanted: str) -> None:
+        marks = envelope.grammar.delimiters
+        self.envelope = envelope
+        self.wanted = wanted
+        self.group_ref = ""
+        self.version = ""
+        self._guides = {kind: load_guide(kind) for kind in (*ACKNOWLEDGEMENTS, wanted)}
+        self._marks_used = marks
+        self._terminator = marks.terminator
+        self._ascii = reading_of(envelope.grammar, "ascii", wrapped=marks.by_line)
+        self._control_ref = envelope.control_ref
+        self._empty = f"L11{marks.element}{marks.element}"  # a reference without a value
+        self._outside = PADDING + marks.terminator.encode("latin-1")  # what may stand between two sets
+        self._seen: set[str] = set()
 
     def read(self) -> Iterator[Message]:
         """Walk from ISA to IEA once; nothing between the two is passed over in silence."""
@@ -42,16 +51,17 @@ class MessageReader:
         opened, cursor = -1, self.envelope.body + width
         for tag, start in self._marks():
             if opened >= 0 and tag == "SE":
-                trailer = self.envelope.segment(tag, start)
-                yield self._message(opened, trailer)
-                opened, cursor = -1, trailer.end + width
+                message = self._message(opened, start)
+                yield message
+                opened, cursor = -1, message.position.end
                 continue
             if tag == "SE":
                 continue  # without an ST: reported with all that stands before the next mark
             if opened >= 0:
                 yield self._unclosed(opened, start, tag)
                 opened, cursor = -1, start
-            yield from self._stray(cursor, start)
+            if cursor < start:
+                yield from self._stray(cursor, start)
             if tag == "ST":
                 opened = start
             elif start < self.envelope.end:
@@ -62,7 +72,7 @@ class MessageReader:
                 self._group(segment)
 
     def _marks(self) -> Iterator[tuple[str, int]]:
-        yield from self.envelope.service_segments()
+        yield from self.envelope.marks
         yield "IEA", self.envelope.end
 
     def _group(self, segment: CutSegment) -> None:
@@ -72,47 +82,54 @@ class MessageReader:
             self.version = segment.get(8).strip() if opens else ""
             self._seen.clear()
 
-    def _message(self, start: int, trailer: CutSegment) -> Message:
-        """The set from ST at ``start`` to its SE."""
-        envelope, end = self.envelope, min(trailer.end + self.envelope.width, len(self.envelope.content))
+    def _message(self, start: int, trailer: int) -> Message:
+        """The set from ST at ``start`` to its SE at ``trailer``."""
+        envelope, mark = self.envelope, self._marks_used.element
+        end = envelope.end_of(trailer)
         data = envelope.content[start:end]
-        decoding = envelope.decoding(data)
         latin = data.decode("latin-1")
-        shape = shape_of(latin, envelope.grammar)
-        wrapped = shape.wrapped or envelope.grammar.delimiters.by_line
-        reading = reading_of(envelope.grammar, decoding.codec, wrapped=wrapped)
-        header = CutSegment("ST", 1, start, shape.texts[0], reading)
-        version = self._version(header)
-        check = _Check(envelope, header, header.get(2).strip(), shape)
-        check.reading(decoding.remark, data)
-        check.trailer(trailer)
-        check.qualifiers(latin)
-        steps = check.inside(self.wanted, version)
-        self._repeated(check)
-        return Message(
-            type=header.get(1).strip(),
-            version=version,
-            control_ref=check.control_ref,
-            body=None if check.refused else BodySegment(Body(start, shape, reading, steps), 0),
-            position=Position(envelope.control_ref, check.control_ref, 1, "ST", start=start, end=end),
-            group_ref=self.group_ref,
-            findings=tuple(check.findings),
+        shape = shape_of(latin if latin.endswith(self._terminator) else latin + self._terminator, envelope.grammar)
+        texts = shape.texts
+        kind, reference, *refined = texts[0].split(mark)[1:] if texts[0].count(mark) > 1 else ("", "")
+        guide = self._guides.get(kind)
+        plain = guide is not None and not refined and texts[-1].split(mark)[1:] == [str(len(texts)), reference]
+        if guide is not None and plain and self._sound(data, latin, shape, reference):
+            nesting = guide.nest(shape.tags[:-1], self.version)
+            if not nesting.strangers:
+                self._seen.add(reference)
+                at = Position(self._control_ref, reference, 1, "ST", start=start, end=end)
+                body = BodySegment(Body(start, shape, self._ascii, nesting), 0)
+                return Message(kind, self.version, reference, body, at, self.group_ref)
+        return self._looked_at(_Check(envelope, start, shape), data, latin)
+
+    def _sound(self, data: bytes, latin: str, shape: Shape, reference: str) -> bool:
+        """Whether a glance shows that all is as it should be; what does not look so is looked at closely."""
+        return (
+            reference not in self._seen
+            and data.isascii()
+            and shape.odd < 0
+            and not shape.wrapped
+            and self._empty not in latin
+            and self.version != ""
         )
 
-    def _version(self, header: CutSegment) -> str:
+    def _looked_at(self, check: _Check, data: bytes, latin: str) -> Message:
+        """A set in which something is not as usual."""
+        kind, reference, refined = check.header()
+        version = self._version(refined)
+        reading = check.reading(data)
+        nesting = check.all(latin, kind, self.wanted, version, repeated=reference in self._seen)
+        self._seen.add(reference)
+        body = None if nesting is None else BodySegment(Body(check.start, check.shape, reading, nesting), 0)
+        at = Position(self._control_ref, reference, 1, "ST", start=check.start, end=check.start + len(data))
+        return Message(kind, version, reference, body, at, self.group_ref, tuple(check.findings))
+
+    def _version(self, refined: str) -> str:
         """GS08; ST03 where it says more, ISA12 where there is no group."""
-        refined = header.get(3).strip()
         if refined and (not self.version or refined.startswith(self.version)):
             return refined
         declared = self.envelope.header.get(12) if self.envelope.header else ""
         return self.version or (f"{declared}0" if declared else "")
-
-    def _repeated(self, check: _Check) -> None:
-        reference = check.control_ref
-        if reference in self._seen:
-            expected = "a set control number that is new within its group"
-            check.note(Severity.WARNING, check.at(1, element=2), reference, expected, code="7")
-        self._seen.add(reference)
 
     def _unclosed(self, start: int, end: int, tag: str) -> Message:
         """A set that something else follows before its SE."""
@@ -124,14 +141,12 @@ class MessageReader:
             Severity.QUARANTINE, Level.MESSAGE, at, found, "SE", "ask the sender to send this set again", "2"
         )
         self._seen.add(reference)
-        version = self._version(header)
+        version = self._version(header.get(3).strip())
         return Message(header.get(1).strip(), version, reference, None, at, self.group_ref, (finding,))
 
     def _stray(self, start: int, end: int) -> Iterator[Message]:
         """Segments that belong to no set: set aside, so that they are seen."""
-        text = self.envelope.content[start:end].strip(
-            PADDING + self.envelope.grammar.delimiters.terminator.encode("latin-1")
-        )
+        text = self.envelope.content[start:end].strip(self._outside)
         if not text:
             return
         begin = self.envelope.content.index(text[:1], start)
@@ -144,11 +159,11 @@ class MessageReader:
         """A TA1, which is a message of one segment."""
         envelope = self.envelope
         latin = segment.text_as_cut
-        shape = Shape([latin], [0], ["TA1"])
+        shape = Shape([latin], ["TA1"], [0])
         reading = reading_of(envelope.grammar, "iso8859-1", wrapped="\n" in latin or "\r" in latin)
         at = Position(envelope.control_ref, "", 1, "TA1", start=segment.start, end=segment.end + envelope.width)
         version = envelope.header.get(12) if envelope.header else ""
-        body = BodySegment(Body(segment.start, shape, reading, load_guide("997").walk(["TA1"], "")), 0)
+        body = BodySegment(Body(segment.start, shape, reading, load_guide("997").nest(["TA1"], "")), 0)
         return Message("TA1", version, "", body, at)
 
 
@@ -157,9 +172,9 @@ class _Check:
     """The findings of one set, in the making."""
 
     envelope: Envelope
-    header: CutSegment
-    control_ref: str
+    start: int
     shape: Shape
+    control_ref: str = ""
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -167,61 +182,81 @@ class _Check:
         """Whether the set is put aside."""
         return any(finding.severity is Severity.QUARANTINE for finding in self.findings)
 
-    def reading(self, remark: str, data: bytes) -> None:
-        """How the text was decoded and whether lines were broken inside it."""
-        if remark:
+    def header(self) -> tuple[str, str, str]:
+        """Type, control number and version (ST01 to ST03)."""
+        kind, self.control_ref, refined, *_ = (*self._elements(0), "", "", "")
+        return kind, self.control_ref, refined
+
+    def all(self, latin: str, kind: str, wanted: str, version: str, *, repeated: bool) -> Nesting | None:
+        """Look at everything; returns how the set nests, None when it is put aside."""
+        self.trailer()
+        self.text(latin)
+        nesting = self.inside(kind, wanted, version)
+        if repeated:
+            expected = "a set control number that is new within its group"
+            self.note(Severity.WARNING, self.at(1, element=2), self.control_ref, expected, code="7")
+        return None if self.refused else nesting
+
+    def _elements(self, index: int) -> list[str]:
+        """The elements of ST or SE, trimmed."""
+        text = self.shape.texts[index].translate(_BREAKS)
+        return [element.strip() for element in text.split(self.envelope.grammar.delimiters.element)[1:]]
+
+    def reading(self, data: bytes) -> Reading:
+        """How the text is to be read, with a remark when that is a guess."""
+        decoding = self.envelope.decoding(data)
+        if decoding.remark:
             foreign = _NOT_ASCII.search(data)
             number = bisect_right(self.shape.starts, foreign.start() if foreign else 0, hi=len(self.shape.texts))
             advice = "set 'charset' for this partner if the text reads wrong"
-            self.note(Severity.WARNING, self.at(number), remark, "UTF-8 or a charset that is set", advice, "6")
+            expected = "UTF-8 or a charset that is set"
+            self.note(Severity.WARNING, self.at(number), decoding.remark, expected, advice, "6")
+        wrapped = self.shape.wrapped or self.envelope.grammar.delimiters.by_line
+        return reading_of(self.envelope.grammar, decoding.codec, wrapped=wrapped)
+
+    def text(self, latin: str) -> None:
+        """Lines broken inside segments, and references of which only the qualifier is there."""
         if self.shape.wrapped:
             advice = "the line breaks are deleted; ask the sender not to wrap lines"
             expected = "line breaks only between segments"
             self.note(Severity.WARNING, self.at(1), "line breaks inside segments", expected, advice, "5")
-
-    def trailer(self, trailer: CutSegment) -> None:
-        """SE against ST and against what was counted."""
-        counted, reference = len(self.shape.tags), self.control_ref
-        if not same_reference(trailer.get(2), reference):
-            advice = "two sets may have run into one: ask the sender to send them again"
-            place, expected = self.at(counted, element=2), f"control number {reference}"
-            self.note(Severity.QUARANTINE, place, trailer.get(2), expected, advice, "3")
-        if not same_count(trailer.get(1), counted):
-            found = f"claims {trailer.get(1) or 'nothing'}, counted {counted}"
-            self.note(Severity.WARNING, self.at(counted, element=1), found, "the number of segments", code="4")
-
-    def qualifiers(self, latin: str) -> None:
-        """References of which only the qualifier is there."""
         mark = self.envelope.grammar.delimiters.element
         empty = f"L11{mark}{mark}"
         if empty not in latin:
             return
         for index, text in enumerate(self.shape.texts):
             if text.startswith(empty) and text[len(empty) :].strip(f"{mark} "):
-                self.note(
-                    Severity.WARNING, self.at(index + 1, element=1), "", "a reference before its qualifier", code="2"
-                )
+                place = self.at(index + 1, element=1)
+                self.note(Severity.WARNING, place, "", "a reference before its qualifier", code="2")
 
-    def inside(self, wanted: str, version: str) -> Sequence[Step]:
+    def trailer(self) -> None:
+        """SE against ST and against what was counted."""
+        counted, reference = len(self.shape.tags), self.control_ref
+        claimed, closes, *_ = (*self._elements(-1), "", "")
+        if closes != reference and not same_reference(closes, reference):
+            advice = "two sets may have run into one: ask the sender to send them again"
+            place, expected = self.at(counted, element=2), f"control number {reference}"
+            self.note(Severity.QUARANTINE, place, closes, expected, advice, "3")
+        if claimed != str(counted) and not same_count(claimed, counted):
+            found = f"claims {claimed or 'nothing'}, counted {counted}"
+            self.note(Severity.WARNING, self.at(counted, element=1), found, "the number of segments", code="4")
+
+    def inside(self, kind: str, wanted: str, version: str) -> Nesting | None:
         """Type, tags and nesting, which is returned; one reason to set the set aside is enough."""
-        kind = self.header.get(1).strip()
-        if kind != wanted and kind not in ACKNOWLEDGEMENTS:
+        if kind not in {wanted, *ACKNOWLEDGEMENTS}:
             advice = "this channel reads one type of set; let the others come by a channel of their own"
             self.note(Severity.QUARANTINE, self.at(1, element=1), kind, wanted, advice, "1")
-        elif self.shape.odd >= 0:
+            return None
+        if self.shape.odd >= 0:
             self._odd_tag(self.shape.odd)
-        elif not self.refused:
-            return self._nesting(kind, version)
-        return ()
-
-    def _nesting(self, kind: str, version: str) -> Sequence[Step]:
+            return None
         tags = self.shape.tags[:-1]
-        steps = load_guide(kind).walk(tags, version)
-        for index, path in strangers(tags, steps):
+        nesting = load_guide(kind).nest(tags, version)
+        for index, path in nesting.strangers:
             expected = f"a segment that {kind} holds there"
             advice = "taken as it stands; see that the mapping reaches it"
             self.note(Severity.WARNING, self.at(index + 1), f"{tags[index]} below {path}", expected, advice, "2")
-        return steps
+        return nesting
 
     def _odd_tag(self, index: int) -> None:
         marks = self.envelope.grammar.delimiters
@@ -232,7 +267,7 @@ class _Check:
 
     def at(self, number: int, *, element: int = 0, component: int = 0) -> Position:
         """Position of segment ``number``."""
-        start = self.header.start + self.shape.starts[number - 1]
+        start = self.start + self.shape.starts[number - 1]
         end = start + len(self.shape.texts[number - 1])
         tag, interchange = self.shape.tags[number - 1], self.envelope.control_ref
         return Position(interchange, self.control_ref, number, tag, element, component, start, end)

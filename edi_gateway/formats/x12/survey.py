@@ -75,8 +75,8 @@ def _sound(marks: Delimiters) -> bool:
 
 def _walk(tally: Tally) -> tuple[int, int]:
     """Count every service segment; returns the offsets where the body ends and where reading goes on."""
-    envelope = tally.envelope
-    for tag, start in envelope.service_segments():
+    envelope, note = tally.envelope, tally.envelope.marks.add
+    for tag, start in envelope.search():
         if tag == "IEA":
             trailer = envelope.segment(tag, start)
             tally.close(trailer)
@@ -84,7 +84,9 @@ def _walk(tally: Tally) -> tuple[int, int]:
         if tag == "ISA":
             tally.truncated(start, tag)
             return start, start
-        tally.count(tag, start)
+        note(tag, start)
+        if tag != "SE":
+            tally.count(tag, start)
     limit = envelope.end
     tally.truncated(limit, "ISA" if limit < len(envelope.content) else "end of file")
     return limit, limit
