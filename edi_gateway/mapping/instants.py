@@ -49,7 +49,7 @@ class Clock:
             holder = path.find(segment) or segment
             at = notes.at(holder, path.element, path.component)
             found = holder.get(path.element, path.component)
-            raise refused(at, found, f"a time that can be true ({why})", "check the carrier's clock", "12")
+            raise refused(at, found, f"a time that can be true ({why})", "check the carrier's clock", _code(instant))
 
 
 def instant_at(
@@ -70,7 +70,12 @@ def instant_at(
     except ValueError as error:
         at = notes.at(holder, path.element, path.component)
         advice = "ask the partner for a corrected report"
-        raise refused(at, text, f"a date or time ({error})", advice, "12") from error
+        raise refused(at, text, f"a date or time ({error})", advice, _code(instant)) from error
+
+
+def _code(instant: Instant) -> str:
+    """What a time at fault is called in an acknowledgement: 0085 of EDIFACT, 723 of X12."""
+    return "8" if instant.format == "x12" else "12"
 
 
 @lru_cache(maxsize=8192)  # scans are reported in the order of their time: many share a minute with their neighbours

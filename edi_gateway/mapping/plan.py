@@ -39,8 +39,8 @@ Spot = tuple[int, int, int, Text | None] | Text
 Way = Sequence[int] | Path
 """Segments; the path itself where they cannot be planned."""
 
-Reference = tuple[str, int | Path, int, int]
-"""The qualifier ("" where element 1 says it), the segment or segments, and the place of the value."""
+Reference = tuple[str | Path, int | Path, int, int]
+"""The qualifier or its place, the segment or segments, and the place of the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,10 @@ class Run:
         for qualifier, at, element, component in self.plan.references:
             for holder in at.segments(self.event) if isinstance(at, Path) else (self.segments[at],):
                 value = holder.get(element, component).strip()
-                name = value and (qualifier or holder.get(1).strip())
+                if isinstance(qualifier, str):
+                    name = value and qualifier
+                else:
+                    name = value and holder.get(qualifier.element, qualifier.component).strip()
                 if name:
                     found.setdefault(name, {})[value] = None
         return {name: tuple(values) for name, values in found.items()}
