@@ -38,9 +38,13 @@ class Clock:
         if why:
             path = instant.path
             holder = path.find(segment) or segment
-            at = notes.at(holder, path.element, path.component)
-            found = holder.get(path.element, path.component)
-            raise refused(at, found, f"a time that can be true ({why})", "check the carrier's clock", "12")
+            raise refused(
+                notes.at(holder, path),
+                path.read(holder),
+                f"a time that can be true ({why})",
+                "check the carrier's clock",
+                "12",
+            )
 
 
 def instant_at(
@@ -51,12 +55,12 @@ def instant_at(
     Raises DocumentError when it is no date.
     """
     path = instant.path
-    text = holder.get(path.element, path.component).strip()
-    beside = holder.get(path.element, path.component + 1).strip()
+    text = path.read(holder).strip()
+    beside = holder.get(path.element, path.component + 1).strip() if path.element else ""
     try:
         return _read(instant.format, text, beside, zone_of_place, zone_of_partner)
     except ValueError as error:
-        at = notes.at(holder, path.element, path.component)
+        at = notes.at(holder, path)
         advice = "ask the partner for a corrected report"
         raise refused(at, text, f"a date or time ({error})", advice, "12") from error
 
