@@ -259,8 +259,9 @@ class TrackingEvent:
     @property
     def fact(self) -> str:
         """What is said of which goods, without the time: equal for the same fact told in other words."""
-        what = f"{self.status}/{self.reason}" if self.mapped else f"raw {self.code_agency} {self.raw_code}"
-        return f"{self.carrier}|{self.tracking_number}|{self.piece}|{what}|{self.classifier}|{self.direction}"
+        what = self.status + "/" + self.reason if self.mapped else f"raw {self.code_agency} {self.raw_code}"
+        said = (self.carrier, self.tracking_number, self.piece, what, self.classifier, self.direction)
+        return "|".join(said)  # formatting the words of an enumeration takes three times as long
 
     def fingerprint(self, window: int = 1) -> str:
         """Key that is equal for the same fact at the same time; ``window`` is its width in minutes.

@@ -26,6 +26,11 @@ class Segment:
         self.children: Sequence[Segment] = ()
 
     @property
+    def place(self) -> tuple[int, int, int]:
+        """Its number, start and end."""
+        return self.number, self.start, self.end
+
+    @property
     def key(self) -> Hashable:
         """Equal for segments that say the same in each of their elements; None where that is not known."""
         return None

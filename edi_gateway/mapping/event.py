@@ -105,7 +105,7 @@ class EventReader:
         for way in run.plan.located_by:
             for holder in run.follow(way):
                 place = self._place(holder)
-                if place[0]:
+                if place is not _NOWHERE:
                     return place
         return _NOWHERE
 
@@ -122,7 +122,8 @@ class EventReader:
         places = self.places.location
         code = first(places.unlocode, holder)
         country = first(places.country, holder) or code[:2]
-        return Location(first(places.name, holder), code, country), zone_of(code, country)
+        location = Location(first(places.name, holder), code, country)
+        return (location, zone_of(code, country)) if location else _NOWHERE
 
 
 @dataclass(slots=True)
@@ -230,9 +231,7 @@ class Events:
             message.position.interchange,
             message.control_ref,
             self.document_number,
-            segment.number,
-            segment.start,
-            segment.end,
+            *segment.place,
             self.reader.name,
             self.version,
             rule,
