@@ -69,7 +69,7 @@ class Run:
     def __init__(self, event: Segment, group: Segment, plan: Plan, outlook: Sequence[Segment]) -> None:
         self.event = event
         self.plan = plan
-        self.segments = [event, group, *event.onward(plan.needed), *outlook]
+        self.segments = [event, group, *(event.onward(plan.needed) if plan.needed else ()), *outlook]
 
     def first(self, spots: Sequence[Spot]) -> str:
         """The first text that is there, trimmed and converted, or ""."""
@@ -95,7 +95,9 @@ class Run:
         more: dict[str, dict[str, None]] = {}
         for qualifier, at, element, component in self.plan.references:
             for holder in at.segments(self.event) if isinstance(at, Path) else (self.segments[at],):
-                value = holder.get(element, component).strip()
+                value = (
+                    at.read(holder) if isinstance(at, Path) and at.name else holder.get(element, component)
+                ).strip()
                 name = value and (qualifier or holder.get(1).strip())
                 if not name:
                     continue
