@@ -84,8 +84,8 @@ class Mapping:
             if holder is None:
                 continue
             try:
-                moment, when, _, _ = instant_at(instant, holder, None, clock.timezone, notes)
-                clock.check(when, moment, instant, body, notes, happened=False)
+                _, when, _, _ = instant_at(instant, holder, None, clock.timezone, notes)
+                clock.check(when, instant, body, notes, happened=False)
             except DocumentError as error:
                 notes.findings.append(replace(error.finding, severity=Severity.WARNING))
             else:
