@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import sys
 from contextlib import suppress
-from typing import Literal, TextIO, cast
+from typing import Final, Literal, TextIO, cast
 
 import structlog
 import typer
 
 from edi_gateway.cli.settings import Settings
 from edi_gateway.config.load import Config
+from edi_gateway.daemon.garbage import spare_the_collector
 from edi_gateway.daemon.service import Daemon, Loaded
 from edi_gateway.errors import ConfigError, StorageError
 from edi_gateway.pipeline.gate import Gate
@@ -23,6 +23,7 @@ from edi_gateway.store.lock import file_of, only_daemon
 from edi_gateway.wiring import wire
 
 log = structlog.get_logger()
+_TURN: Final = 0.001  # seconds a working thread may keep the loop waiting; with Python's 5 ms they add up to stalls
 
 
 def run(context: typer.Context) -> None:
@@ -39,8 +40,8 @@ def run(context: typer.Context) -> None:
         if file:
             with suppress(StorageError):  # otherwise they run out by themselves
                 claims.release_all(db)
-        gc.collect()
-        gc.freeze()  # it stays: looking through it with what comes and goes would hold everybody up each time
+        sys.setswitchinterval(_TURN)
+        spare_the_collector()
         gate = Gate(db, file and file.parent, installation.gateway.least_free)
         asyncio.run(_run(Daemon(db, gate, lambda: _loaded(_unmoved(settings.config(), config))), loaded))
 

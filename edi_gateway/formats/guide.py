@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 
@@ -21,7 +21,6 @@ Path = tuple[str, ...]
 
 _FOLDER: Final = files("edi_gateway.formats").joinpath("guides")
 _CENTURY_TURN: Final = 50  # directories are numbered by year: D.94B is of 1994, D.24A of 2024
-_DEEPEST: Final = 20  # groups within groups; no message type comes near it
 _SHORT: Final = 100  # segments of a message that may come again with the same tags
 _REMEMBERED: Final = 1_000  # nestings, and directories and versions as messages name them
 
@@ -54,7 +53,7 @@ class Guide:
     tolerated: Mapping[Path, Path]
     silent: frozenset[str]
     steps: dict[tuple[object, ...], Step] = field(default_factory=dict, init=False, repr=False)
-    _nestings: dict[tuple[str, ...], Nesting] = field(default_factory=dict, init=False, repr=False)
+    _walks: dict[tuple[str, ...], Walk] = field(default_factory=dict, init=False, repr=False)
     _starts: dict[str, Step] = field(default_factory=dict, init=False, repr=False)
 
     def order(self, directory: str, path: str) -> list[str]:
@@ -82,16 +81,16 @@ class Guide:
         step = self._starts.get(directory) or self._start(directory)
         return [step, *[(step := step.state[tag]) for tag in tags[1:]]]
 
-    def nest(self, tags: Sequence[str], directory: str) -> Nesting:
+    def nest(self, tags: Sequence[str], directory: str) -> Walk:
         """How a message nests; worked out once for all short ones that have the same tags."""
         if len(tags) > _SHORT:
-            return Nesting(self, tags, directory)
+            return Walk(self, tags, directory)
         key = (directory, *tags)
-        known = self._nestings.get(key)
+        known = self._walks.get(key)
         if known is None:
-            known = Nesting(self, tags, directory)
-            if len(self._nestings) < _REMEMBERED:
-                self._nestings[key] = known
+            known = Walk(self, tags, directory)
+            if len(self._walks) < _REMEMBERED:
+                self._walks[key] = known
         return known
 
     def _start(self, directory: str) -> Step:
@@ -182,32 +181,50 @@ class _State(dict[str, Step]):
         return "/".join(self._path)
 
 
-class Nesting:
-    """Where each segment of a message belongs, header first."""
+class Walk:
+    """Where the guide led through a message, header first."""
 
-    __slots__ = ("_groups", "steps", "strangers")
+    __slots__ = ("_nesting", "steps", "strangers")
 
     def __init__(self, guide: Guide, tags: Sequence[str], directory: str) -> None:
         self.steps = guide.walk(tags, directory)
         self.strangers = strangers(tags, self.steps)
-        self._groups: Sequence[int] = ()
+        self._nesting: Nesting | None = None
 
     @property
-    def groups(self) -> Sequence[int]:
-        """For each segment the index of the one that holds it; the header's is -1."""
-        if not self._groups:
-            self._groups = groups_of(self.steps)
-        return self._groups
+    def nesting(self) -> Nesting:
+        """Which segment holds which."""
+        nesting = self._nesting
+        if nesting is None:
+            nesting = self._nesting = nesting_of(self.steps)
+        return nesting
 
 
-def groups_of(steps: Sequence[Step]) -> list[int]:
-    """For each segment of a message the index of the one that holds it; -1 for the header."""
-    open_groups, groups = [-1] * _DEEPEST, []
-    for index, step in enumerate(steps):
-        groups.append(open_groups[step.depth])
+class Nesting(NamedTuple):
+    """How the segments of a message nest, by their index."""
+
+    groups: Sequence[int]  # the segment that holds each; -1 for the header
+    ends: Sequence[int]  # the first segment that is no longer below each
+
+
+def nesting_of(steps: Sequence[Step]) -> Nesting:
+    """Where each segment of a message stands."""
+    if not steps:
+        return Nesting((), ())
+    groups, ends = [-1], [*range(1, len(steps) + 1)]
+    open_groups = [0]
+    for index, step in enumerate(steps[1:], 1):
+        depth = step.depth + 1
+        if depth < len(open_groups):
+            for closed in open_groups[depth:]:
+                ends[closed] = index
+            del open_groups[depth:]
+        groups.append(open_groups[-1])
         if step.opens:
-            open_groups[step.depth + 1] = index
-    return groups
+            open_groups.append(index)
+    for left in open_groups:
+        ends[left] = len(steps)
+    return Nesting(groups, ends)
 
 
 def strangers(tags: Sequence[str], steps: Sequence[Step]) -> list[tuple[int, str]]:

@@ -37,19 +37,23 @@ class Clock:
     def __post_init__(self) -> None:
         self._past = self.now.astimezone(UTC).replace(tzinfo=None) + _DAY
 
-    def check(
-        self, when: datetime, moment: Moment, instant: Instant, segment: Segment, notes: Notes, *, happened: bool
-    ) -> None:
+    def is_past(self, moment: Moment) -> bool:
+        """Whether it lies behind us wherever it was, and not too long ago: then it need not be checked."""
+        return _AFTER_ALL_DOUBT <= moment.local < self._past
+
+    def check(self, when: datetime, instant: Instant, segment: Segment, notes: Notes, *, happened: bool) -> None:
         """Raise DocumentError for a time that cannot be true; what has not happened yet may lie further ahead."""
-        if _AFTER_ALL_DOUBT <= moment.local < self._past:
-            return
         why = check_plausible(when, self.now if happened else self.now + _FORESEEABLE)
         if why:
             path = instant.path
             holder = path.find(segment) or segment
-            at = notes.at(holder, path.element, path.component)
-            found = holder.get(path.element, path.component)
-            raise refused(at, found, f"a time that can be true ({why})", "check the carrier's clock", _code(instant))
+            raise refused(
+                notes.at(holder, path),
+                path.read(holder),
+                f"a time that can be true ({why})",
+                "check the carrier's clock",
+                _code(instant),
+            )
 
 
 def instant_at(
@@ -60,15 +64,15 @@ def instant_at(
     Raises DocumentError when it is no date.
     """
     path = instant.path
-    text = holder.get(path.element, path.component).strip()
+    text = path.read(holder).strip()
     try:
         if instant.time is None and instant.zone is None and instant.format != "x12":
-            beside = holder.get(path.element, path.component + 1).strip()
+            beside = holder.get(path.element, path.component + 1).strip() if path.element else ""
             return _read(instant.format, text, beside, zone_of_place, zone_of_partner)
         clock, zone = _said(instant.time, holder), _said(instant.zone, holder)
         return _read_parts(instant.format, text, clock, zone, zone_of_place, zone_of_partner)
     except ValueError as error:
-        at = notes.at(holder, path.element, path.component)
+        at = notes.at(holder, path)
         advice = "ask the partner for a corrected report"
         raise refused(at, text, f"a date or time ({error})", advice, _code(instant)) from error
 
@@ -101,4 +105,4 @@ def _read_parts(
 
 
 def _said(place: Path | None, holder: Segment) -> str:
-    return holder.get(place.element, place.component).strip() if place else ""
+    return place.read(holder).strip() if place else ""

@@ -12,7 +12,7 @@ from edi_gateway.formats.body import Body, BodySegment
 from edi_gateway.formats.control import PADDING, same_count, same_reference
 from edi_gateway.formats.decoding import settle
 from edi_gateway.formats.edifact.envelope import Envelope
-from edi_gateway.formats.guide import Guide, Nesting
+from edi_gateway.formats.guide import Guide, Walk
 from edi_gateway.formats.syntax import CutSegment, Shape, reading_of
 from edi_gateway.model import Finding, Level, Message, Position, Severity
 
@@ -65,13 +65,13 @@ class MessageReader:
         check = _Check(envelope, header, header.get(1), shape)
         check.reading(decoding.remark, data)
         check.trailer(trailer)
-        nesting = check.inside(self.guide)
+        walk = check.inside(self.guide)
         self._repeated(check)
         return Message(
             type=header.get(2),
             version=":".join(header.components(2)[1:]).rstrip(":"),
             control_ref=check.control_ref,
-            body=None if nesting is None or check.refused else BodySegment(Body(start, shape, reading, nesting), 0),
+            body=None if walk is None or check.refused else BodySegment(Body(start, shape, reading, walk), 0),
             position=Position(envelope.control_ref, check.control_ref, 1, "UNH", start=start, end=end),
             group_ref=group_ref,
             findings=tuple(check.findings),
@@ -146,10 +146,10 @@ class _Check:
             found = f"claims {trailer.get(1) or 'nothing'}, counted {counted}"
             self.note(Severity.WARNING, self.at(counted, element=1), found, "the number of segments", code="29")
 
-    def inside(self, guide: Guide) -> Nesting | None:
+    def inside(self, guide: Guide) -> Walk | None:
         """Type, tags and nesting, which is returned; one reason to set the message aside is enough."""
         message_type, wanted = self.header.get(2), guide.message
-        nesting = None
+        walk = None
         if message_type != wanted:
             place = self.at(1, element=2, component=1)
             advice = "this channel reads one type of message; let the others come by a channel of their own"
@@ -158,13 +158,13 @@ class _Check:
             self._odd_tag(self.shape.odd)
         elif not self.refused:
             tags, directory = self.shape.tags[:-1], f"{self.header.get(2, 2)}.{self.header.get(2, 3)}"  # D.96A
-            nesting = guide.nest(tags, directory)
-            for index, path in nesting.strangers:
+            walk = guide.nest(tags, directory)
+            for index, path in walk.strangers:
                 found = f"{self.shape.tags[index]} below {path}"
                 expected = f"a segment that {wanted} holds there"
                 advice = "taken as it stands; see that the mapping reaches it"
                 self.note(Severity.WARNING, self.at(index + 1), found, expected, advice, "15")
-        return nesting
+        return walk
 
     def _odd_tag(self, index: int) -> None:
         marks = self.envelope.grammar.delimiters

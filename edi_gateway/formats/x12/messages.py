@@ -13,7 +13,7 @@ from typing import Final
 
 from edi_gateway.formats.body import Body, BodySegment
 from edi_gateway.formats.control import PADDING, quoted, same_count, same_reference
-from edi_gateway.formats.guide import Nesting, load_guide
+from edi_gateway.formats.guide import Walk, load_guide
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape, reading_of, shape_of
 from edi_gateway.formats.x12.envelope import Envelope
 from edi_gateway.model import Finding, Level, Message, Position, Severity
@@ -94,11 +94,11 @@ class MessageReader:
         guide = self._guides.get(kind)
         plain = guide is not None and not refined and texts[-1].split(mark)[1:] == [str(len(texts)), reference]
         if guide is not None and plain and self._sound(data, latin, shape, reference):
-            nesting = guide.nest(shape.tags[:-1], self.version)
-            if not nesting.strangers:
+            walk = guide.nest(shape.tags[:-1], self.version)
+            if not walk.strangers:
                 self._seen.add(reference)
                 at = Position(self._control_ref, reference, 1, "ST", start=start, end=end)
-                body = BodySegment(Body(start, shape, self._ascii, nesting), 0)
+                body = BodySegment(Body(start, shape, self._ascii, walk), 0)
                 return Message(kind, self.version, reference, body, at, self.group_ref)
         return self._looked_at(_Check(envelope, start, shape), data, latin)
 
@@ -118,9 +118,9 @@ class MessageReader:
         kind, reference, refined = check.header()
         version = self._version(refined)
         reading = check.reading(data)
-        nesting = check.all(latin, kind, self.wanted, version, repeated=reference in self._seen)
+        walk = check.all(latin, kind, self.wanted, version, repeated=reference in self._seen)
         self._seen.add(reference)
-        body = None if nesting is None else BodySegment(Body(check.start, check.shape, reading, nesting), 0)
+        body = None if walk is None else BodySegment(Body(check.start, check.shape, reading, walk), 0)
         at = Position(self._control_ref, reference, 1, "ST", start=check.start, end=check.start + len(data))
         return Message(kind, version, reference, body, at, self.group_ref, tuple(check.findings))
 
@@ -187,15 +187,15 @@ class _Check:
         kind, self.control_ref, refined, *_ = (*self._elements(0), "", "", "")
         return kind, self.control_ref, refined
 
-    def all(self, latin: str, kind: str, wanted: str, version: str, *, repeated: bool) -> Nesting | None:
+    def all(self, latin: str, kind: str, wanted: str, version: str, *, repeated: bool) -> Walk | None:
         """Look at everything; returns how the set nests, None when it is put aside."""
         self.trailer()
         self.text(latin)
-        nesting = self.inside(kind, wanted, version)
+        walk = self.inside(kind, wanted, version)
         if repeated:
             expected = "a set control number that is new within its group"
             self.note(Severity.WARNING, self.at(1, element=2), self.control_ref, expected, code="7")
-        return None if self.refused else nesting
+        return None if self.refused else walk
 
     def _elements(self, index: int) -> list[str]:
         """The elements of ST or SE, trimmed."""
@@ -241,7 +241,7 @@ class _Check:
             found = f"claims {claimed or 'nothing'}, counted {counted}"
             self.note(Severity.WARNING, self.at(counted, element=1), found, "the number of segments", code="4")
 
-    def inside(self, kind: str, wanted: str, version: str) -> Nesting | None:
+    def inside(self, kind: str, wanted: str, version: str) -> Walk | None:
         """Type, tags and nesting, which is returned; one reason to set the set aside is enough."""
         if kind not in {wanted, *ACKNOWLEDGEMENTS}:
             advice = "this channel reads one type of set; let the others come by a channel of their own"
@@ -251,12 +251,12 @@ class _Check:
             self._odd_tag(self.shape.odd)
             return None
         tags = self.shape.tags[:-1]
-        nesting = load_guide(kind).nest(tags, version)
-        for index, path in nesting.strangers:
+        walk = load_guide(kind).nest(tags, version)
+        for index, path in walk.strangers:
             expected = f"a segment that {kind} holds there"
             advice = "taken as it stands; see that the mapping reaches it"
             self.note(Severity.WARNING, self.at(index + 1), f"{tags[index]} below {path}", expected, advice, "2")
-        return nesting
+        return walk
 
     def _odd_tag(self, index: int) -> None:
         marks = self.envelope.grammar.delimiters
