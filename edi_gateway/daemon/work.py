@@ -20,7 +20,7 @@ from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.views import stranded_line
 from edi_gateway.store import inbox
-from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
+from edi_gateway.store.alarms import AlarmKind, clear_alarm, clear_gone, raise_alarm
 from edi_gateway.store.engine import Database
 from edi_gateway.store.waiting import stranded
 from edi_gateway.wiring import Wired
@@ -108,7 +108,9 @@ class Work:
         await self._tell(clear_alarm, AlarmKind.CONFIGURATION, _RELOAD)
 
     def _say_what_stands(self, wired: Wired) -> None:
-        for found in stranded(self._db, wired.channels.keys(), {each.name for each in wired.destinations}):
+        channels, destinations = wired.channels.keys(), {each.name for each in wired.destinations}
+        clear_gone(self._db, channels, destinations)
+        for found in stranded(self._db, channels, destinations):
             log.warning("partner.not_configured", why=stranded_line(found))
         for destination in wired.destinations:
             tell_alarms(self._db, destination)
