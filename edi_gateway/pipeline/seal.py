@@ -15,7 +15,7 @@ from edi_gateway.model import OutboundDocument, OutboundMessage
 from edi_gateway.pipeline.partners import Batch, Destination
 from edi_gateway.store import deliveries, outbox
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
-from edi_gateway.store.engine import Database
+from edi_gateway.store.engine import Database, part
 from edi_gateway.store.outbox import Due
 from edi_gateway.store.tables import Action, DeliveryState
 
@@ -107,11 +107,11 @@ def _seal_one(db: Database, destination: Destination, now: datetime) -> bool:
         if not rows:
             raise _NothingToSealError
         try:
-            with connection.begin_nested():
+            with part(connection):
                 number, document, rows = _fit(connection, destination, rows, now)
                 sealed = [row.outbox_id for row in rows]
                 outbox.seal(connection, destination.name, destination.customer, number, document, sealed)
-        except outbox.UsedUpError:
+        except (outbox.UsedUpError, StorageError):
             raise
         except Exception:
             if not _refuse_unwritable(connection, destination, rows, now):

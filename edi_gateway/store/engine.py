@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -104,6 +104,23 @@ class Database:
         """Give back every connection; the writer last, so that it is the one to checkpoint."""
         self._reader.dispose()
         self._writer.dispose()
+
+
+@contextmanager
+def part(connection: Connection) -> Iterator[Connection]:
+    """A part of a transaction that can be taken back alone.
+
+    Raises StorageError as `Database.write` does; what it belongs to must end then, as SQLite takes all of it back.
+    """
+    with _transient():
+        inner = connection.begin_nested()
+        try:
+            yield connection
+        except BaseException:
+            with suppress(OperationalError):  # it is gone already, and why is what has to be said
+                inner.rollback()
+            raise
+        inner.commit()
 
 
 def chunks(items: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:
