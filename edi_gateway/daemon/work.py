@@ -18,6 +18,7 @@ from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.process import process_pending
+from edi_gateway.pipeline.seal import Refusals
 from edi_gateway.pipeline.views import stranded_line
 from edi_gateway.store import inbox
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, clear_gone, raise_alarm
@@ -38,6 +39,7 @@ class Work:
         self._gate = gate
         self._stopping = stopping
         self._failures: dict[str, int] = defaultdict(int)
+        self._refusals = Refusals()
 
     async def poll(self, channel: Channel, memory: ChannelMemory) -> None:
         """Look at a channel once."""
@@ -85,7 +87,7 @@ class Work:
     async def due(self, destinations: Sequence[Destination]) -> set[str]:
         """Destinations with something to seal or to send."""
         try:
-            return await asyncio.to_thread(due, self._db, destinations, utc_now())
+            return await asyncio.to_thread(due, self._db, destinations, utc_now(), self._refusals)
         except StorageError as error:
             await self._gate.close(error)
             return set()
@@ -93,7 +95,7 @@ class Work:
     async def deliver(self, destination: Destination, stopping: Callable[[], bool]) -> None:
         """Seal and send what is due at a destination."""
         try:
-            await deliver(self._db, destination, stopping)
+            await deliver(self._db, destination, stopping, self._refusals)
         except StorageError as error:
             await self._gate.close(error)
         except Exception:
