@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 from edi_gateway.frozen import quick
-from edi_gateway.segment import MOST_AROUND as MOST_AROUND  # every noun is to be had here
-from edi_gateway.segment import Segment as Segment
+from edi_gateway.segment import MOST_AROUND as MOST_AROUND  # noqa: PLC0414  every noun is to be had here
+from edi_gateway.segment import Segment as Segment  # noqa: PLC0414
 
 
 class Status(StrEnum):
