@@ -98,8 +98,10 @@ class Mapping:
         """Nothing that looks like an event is passed over in silence."""
         tag = self.for_each.event_tag
         if not found and function is not MessageFunction.CANCELLATION:
-            what, expected = f"a message without {tag}", f"at least one {tag} at {self.for_each}"
+            problem = first(self.report.problem, body)
+            what, expected = problem or f"a message without {tag}", f"at least one {tag} at {self.for_each}"
             advice = "a report that carries no status needs a profile of its own: ask the partner what it means"
+            advice = "the carrier has nothing to tell of it" if problem else advice
             notes.set_aside(Level.MESSAGE, notes.at(body), what, expected, advice)
         if self.for_each.all_of_a_tag:
             return

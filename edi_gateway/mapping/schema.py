@@ -130,10 +130,12 @@ class Instant(_Strict):
     path: Place = Field(description="the place of the date or time")
     time: Place | None = Field(None, description="where the time of day stands when it has a place of its own")
     zone: Place | None = Field(None, description="where the time zone stands when it has a place of its own")
-    format: str = Field(
-        "edifact",
-        description="edifact (the 2379 code beside the value), a 2379 code, x12 (373, 337 and 623), or a strptime"
-        " pattern (of date and time with one blank between them where they stand apart)",
+    format: OneOrMore = Field(
+        ("edifact",),
+        min_length=1,
+        description="edifact (the 2379 code beside the value), a 2379 code, x12 (373, 337 and 623), iso (ISO 8601),"
+        " epoch (seconds or milliseconds since 1970), or a strptime pattern (of date and time with one blank between"
+        " them where they stand apart); of a list, the first that fits. Elements with names are iso by default",
     )
     classifier: Classifier | None = Field(None, description="ACT, EST or PLN when this place says so")
     derived: bool = Field(default=False, description="a last resort, not the event's own time: a warning is kept")
@@ -145,6 +147,11 @@ class Instant(_Strict):
                 msg = f'"{place}" is looked for in the segment of {self.path}: write only "@" with the element'
                 raise ValueError(msg)
         return self
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """How it may be written, the usual way first."""
+        return ("iso",) if self.path.name and "format" not in self.model_fields_set else self.format
 
 
 _OneText = Annotated[Text, BeforeValidator(_as_source, json_schema_input_type=str | Text)]

@@ -10,9 +10,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.formats.tables.messages import Nesting, message_of, tag_of
-from edi_gateway.formats.tables.options import ANY, Encoding, Kind, Names, RecordName, Trailer, check_records, kind_by_code
+from edi_gateway.formats.tables.options import (
+    ANY,
+    Encoding,
+    Kind,
+    Names,
+    RecordName,
+    Trailer,
+    check_records,
+    kind_by_code,
+)
 from edi_gateway.formats.tables.rows import Piece, RowReader
-from edi_gateway.formats.tables.text import PADDING, Decoding, settle
+from edi_gateway.formats.text import PADDING, Decoding, settle
 from edi_gateway.formats.tables.trailers import count_remarks, missing_trailer
 from edi_gateway.located import did_you_mean
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
@@ -62,7 +71,9 @@ class Delimited(Plugin):
     control_reference: str = Field(
         "", description="RECORD@COLUMN in which the sender numbers its files: each number comes once"
     )
-    trailer: Trailer | None = Field(None, description="the record that ends the file: without it, the file is cut short")
+    trailer: Trailer | None = Field(
+        None, description="the record that ends the file: without it, the file is cut short"
+    )
     short_rows: Literal["refuse", "fill"] = Field(
         "refuse", description="a row with fewer cells than columns: set it aside, or take what is missing as empty"
     )
@@ -75,7 +86,9 @@ class Delimited(Plugin):
         if not self.header and isinstance(self.columns, dict) and self.columns:
             raise ValueError("columns: without a header, expected a list of names in the order of the columns")
         if self.records and (self.header or self.columns) and ANY not in kind_by_code(self.records):
-            raise ValueError('records: with record types, set header: false and name columns there, or add one of code "*"')
+            raise ValueError(
+                'records: with record types, set header: false and name columns there, or add one of code "*"'
+            )
         return self
 
     @property
@@ -143,7 +156,9 @@ class Delimited(Plugin):
         header = [cell.strip() for cell in piece.cells[0]] if piece.cells else []
         columns = Columns(header, wanted)
         place = Position(line=piece.lines[0] if piece.lines else 1, tag="header", end=reader.at)
-        other = next((each for each in _USUAL if len(header) == 1 and each in header[0] and each != reader.delimiter), "")
+        other = next(
+            (each for each in _USUAL if len(header) == 1 and each in header[0] and each != reader.delimiter), ""
+        )
         if other:
             advice = f"set delimiter: {other!r} if that is what this partner sends now"
             raise _unreadable(f"one column, {header[0]!r}", f"columns between {reader.delimiter!r}", advice, place)
@@ -180,9 +195,7 @@ class Delimited(Plugin):
             )
             if self.header and [cell.strip() for cell in cells] == list(columns.names):
                 advice = "several files may have been put together: the line is passed over"
-                piece.findings.append(
-                    Finding(Severity.WARNING, Level.EVENT, place, "the header again", "rows", advice)
-                )
+                piece.findings.append(Finding(Severity.WARNING, Level.EVENT, place, "the header again", "rows", advice))
                 continue
             odd = self._odd_width(cells, columns.names, place)
             if odd is None:

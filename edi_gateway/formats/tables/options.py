@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from edi_gateway.formats.tables.text import codec_named
+from edi_gateway.formats.text import codec_named
 from edi_gateway.table import ROW
 
 ANY: Final = "*"

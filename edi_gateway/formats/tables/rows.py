@@ -13,7 +13,7 @@ from io import BytesIO
 from itertools import accumulate, chain, islice, repeat
 from typing import Any, Final
 
-from edi_gateway.formats.tables.text import Decoding
+from edi_gateway.formats.text import Decoding
 from edi_gateway.model import Finding, Level, Position, Severity
 from edi_gateway.table import ROW
 

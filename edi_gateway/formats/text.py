@@ -1,4 +1,4 @@
-"""Bytes of a table → text: byte order marks, UTF-8 that is none, line breaks of old machines."""
+"""Bytes → text: byte order marks, UTF-8 that is none, line breaks of old machines."""
 
 from __future__ import annotations
 
