@@ -99,7 +99,8 @@ class Mapping:
         tag = self.for_each.event_tag
         if not found and function is not MessageFunction.CANCELLATION:
             problem = first(self.report.problem, body)
-            what, expected = problem or f"a message without {tag}", f"at least one {tag} at {self.for_each}"
+            named = "events" if isinstance(self.for_each, Levels) else f"at least one {tag}"
+            what, expected = problem or f"a message without {tag}", f"{named} at {self.for_each}"
             advice = "a report that carries no status needs a profile of its own: ask the partner what it means"
             advice = "the carrier has nothing to tell of it" if problem else advice
             notes.set_aside(Level.MESSAGE, notes.at(body), what, expected, advice)

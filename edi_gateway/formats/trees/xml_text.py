@@ -22,7 +22,7 @@ _Names = tuple[tuple[str, str], ...]
 
 
 class XmlNode(Segment):
-    """An element; ``tag`` is the expression that led to it."""
+    """An element; ``tag`` is its name without its namespace."""
 
     __slots__ = ("element", "names")
     planned: ClassVar[bool] = False
@@ -53,9 +53,9 @@ class XmlNode(Segment):
         found = _search(expression, self.names, self.element)
         elements = found if isinstance(found, list) else []
         return [
-            XmlNode(element, self.names, expression, number, self)
+            XmlNode(element, self.names, element.tag.rpartition("}")[2], number, self)
             for number, element in enumerate(elements, 1)
-            if isinstance(element, etree._Element)  # noqa: SLF001  the only name lxml has for it
+            if isinstance(element, etree._Element) and isinstance(element.tag, str)  # noqa: SLF001  its only name
         ]
 
 
