@@ -43,11 +43,15 @@ class Clock:
     def __post_init__(self) -> None:
         self._past = self.now.astimezone(UTC).replace(tzinfo=None) + _DAY
 
+    def beyond_doubt(self, moment: Moment) -> bool:
+        """Whether it can be true wherever it was."""
+        return _AFTER_ALL_DOUBT <= moment.local < self._past
+
     def check(
         self, when: datetime, moment: Moment, instant: Instant, segment: Segment, notes: Notes, *, happened: bool
     ) -> None:
         """Raise DocumentError for a time that cannot be true; what has not happened yet may lie further ahead."""
-        if _AFTER_ALL_DOUBT <= moment.local < self._past:
+        if self.beyond_doubt(moment):
             return
         why = check_plausible(when, self.now if happened else self.now + _FORESEEABLE)
         if why:
@@ -90,7 +94,7 @@ _Read = tuple[Moment, datetime, TimeBasis, str]
 def _read(
     formats: tuple[str, ...], text: str, beside: str, zone_of_place: str | None, zone_of_partner: str | None
 ) -> _Read:
-    moment = _first_fit(formats, lambda wanted: _moment(wanted, text, beside))
+    moment = _one_of(formats, text, beside)
     return moment, *resolve(moment, zone_of_place, zone_of_partner)
 
 
@@ -98,8 +102,25 @@ def _read(
 def _read_parts(
     formats: tuple[str, ...], day: str, clock: str, zone: str, zone_of_place: str | None, zone_of_partner: str | None
 ) -> _Read:
-    moment = _first_fit(formats, lambda wanted: _joined(wanted, day, clock, zone))
+    moment = _joined_of(formats, day, clock, zone)
     return moment, *resolve(moment, zone_of_place, zone_of_partner)
+
+
+def moment_of(instant: Instant, day: str, clock: str, zone: str) -> Moment:
+    """What texts say of time that stand at the places of an instant; raises ValueError when it is no date."""
+    if instant.time is None and instant.zone is None and instant.formats != _X12:
+        return _one_of(instant.formats, day, "")
+    return _joined_of(instant.formats, day, clock, zone)
+
+
+def _one_of(formats: tuple[str, ...], text: str, beside: str) -> Moment:
+    if len(formats) == 1:
+        return _moment(formats[0], text, beside)
+    return _first_fit(formats, lambda wanted: _moment(wanted, text, beside))
+
+
+def _joined_of(formats: tuple[str, ...], day: str, clock: str, zone: str) -> Moment:
+    return _first_fit(formats, lambda wanted: _joined(wanted, day, clock, zone))
 
 
 def _first_fit(formats: tuple[str, ...], read: Callable[[str], Moment]) -> Moment:

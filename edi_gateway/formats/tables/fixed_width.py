@@ -51,7 +51,9 @@ class FixedWidth(Plugin):
     control_reference: str = Field(
         "", description="RECORD@FIELD in which the sender numbers its files: each number comes once"
     )
-    trailer: Trailer | None = Field(None, description="the record that ends the file: without it, the file is cut short")
+    trailer: Trailer | None = Field(
+        None, description="the record that ends the file: without it, the file is cut short"
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> FixedWidth:
@@ -142,5 +144,3 @@ class FixedWidth(Plugin):
         if last is None or last.tag != self.trailer.record:
             return reference, [missing_trailer(self.trailer, last.line if last else 0)]
         return reference, count_remarks(self.trailer, last, found, list(self.records))
-
-

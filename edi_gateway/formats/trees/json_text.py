@@ -44,7 +44,9 @@ class JsonNode(Segment):
     __slots__ = ("_line", "value")
     planned: ClassVar[bool] = False
 
-    def __init__(self, value: Any, tag: str = "", number: int = 0, parent: Segment | None = None, line: int = 0) -> None:
+    def __init__(
+        self, value: Any, tag: str = "", number: int = 0, parent: Segment | None = None, line: int = 0
+    ) -> None:
         super().__init__(tag, number, 0, 0)
         self.value = value
         self.parent = parent
@@ -132,7 +134,8 @@ class _Parser:
 
 def _remarks(odd: Sequence[str], place: Position, level: Level) -> tuple[Finding, ...]:
     return tuple(
-        Finding(Severity.WARNING, level, place, found, "JSON as RFC 8259 has it", "", "12") for found in dict.fromkeys(odd)
+        Finding(Severity.WARNING, level, place, found, "JSON as RFC 8259 has it", "", "12")
+        for found in dict.fromkeys(odd)
     )
 
 
@@ -260,5 +263,3 @@ class JsonLines(Plugin):
         body = JsonNode(value, line=place.line)
         body.start, body.end = place.start, place.end
         return Message("", "", place.message, body, place, findings=_remarks(parser.odd, place, Level.MESSAGE))
-
-

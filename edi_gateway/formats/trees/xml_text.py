@@ -104,7 +104,9 @@ class Xml(Plugin):
 
     def is_complete(self, content: bytes) -> bool:
         """Whether the last tag is closed."""
-        return ends_with(content.replace(b"\x00", b"") if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else content, (b">",))
+        return ends_with(
+            content.replace(b"\x00", b"") if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else content, (b">",)
+        )
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the document; raises DocumentError when it is no XML, or has a document type."""
@@ -181,5 +183,3 @@ def _strip_namespaces(root: etree._Element) -> None:
             local = name.rpartition("}")[2]
             if local not in element.attrib:
                 element.attrib[local] = element.attrib[name]
-
-
