@@ -6,14 +6,12 @@ Built-ins register in ``pyproject.toml`` under the same entry-point groups as an
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from edi_gateway.errors import ConfigError
 from edi_gateway.model import Interchange, OutboundDocument, OutboundMessage
 
 
@@ -126,21 +124,6 @@ def plugin_classes(group: str) -> Mapping[str, type[Plugin]]:
     """Name → class of every plugin registered under ``edi_gateway.<group>`` (sources, sinks, formats, encoders)."""
     found: dict[str, Any] = {point.name: point for point in entry_points(group=f"edi_gateway.{group}")}
     return _Lazy(found)
-
-
-def format_reading(message: str) -> Format:
-    """The format that reads messages of that type (IFTSTA, 214), as it is without options.
-
-    Raises ConfigError when there is none.
-    """
-    classes = plugin_classes("formats")
-    for name in classes:
-        if "message" not in classes[name].model_fields:
-            continue
-        with suppress(ValidationError):
-            made: Any = classes[name](message=message)  # type: ignore[call-arg]
-            return made  # type: ignore[no-any-return]
-    raise ConfigError(f"no format reads messages of type {message!r}; known formats: {', '.join(classes)}")
 
 
 class _Lazy(dict[str, Any]):

@@ -14,7 +14,7 @@ from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.reading import read
 from edi_gateway.pipeline.views import Json, lines
-from edi_gateway.plugins import Format, format_reading
+from edi_gateway.plugins import Format
 
 _QUARANTINED, _UNUSABLE = 1, 2
 
@@ -69,8 +69,8 @@ def _reader(settings: Settings, mapping: str, carrier: str, channel: str) -> tup
     if bool(mapping) == bool(carrier):
         raise ConfigError("name exactly one of --mapping and --carrier")
     if mapping:
-        wired = settings.library().reader(mapping)
-        return format_reading(wired.message), wired, Partner("")
+        library = settings.library()
+        return library.format(mapping), library.reader(mapping), Partner("")
     return settings.reader_of(carrier, channel)
 
 

@@ -157,10 +157,10 @@ class Layout:
         instants = self.event.occurred_at
         chosen = next((each for each in instants if each.classifier is event.classifier), instants[0])
         when = self._wall_time(event)
-        if chosen.time or chosen.zone or chosen.format == "x12":
+        if chosen.time or chosen.zone or chosen.formats[0] == "x12":
             yield from apart(chosen, when, date_only=event.date_only)
             return
-        wanted = "102" if event.date_only else ("203" if chosen.format == "edifact" else chosen.format)
+        wanted = "102" if event.date_only else ("203" if chosen.formats[0] == "edifact" else chosen.formats[0])
         if "%" in wanted:
             yield chosen.path, when.strftime(wanted)
             return
@@ -206,9 +206,10 @@ def compile_layout(
     zone = ZoneInfo(timezone) if timezone else None
     layout = Layout(name, version, for_each.steps, zone, event, header, written, statuses, carriers, per_shipment)
     for instant in event.occurred_at:
-        if "%" not in instant.format and instant.format not in {*WRITTEN_FORMATS, *DATE_FORMATS}:
+        wanted = instant.formats[0]
+        if "%" not in wanted and wanted not in {*WRITTEN_FORMATS, *DATE_FORMATS}:
             known = ", ".join((*WRITTEN_FORMATS, "x12"))
-            raise ValueError(f"occurred_at: format {instant.format} cannot be written, expected one of {known}")
+            raise ValueError(f"occurred_at: format {wanted} cannot be written, expected one of {known}")
     for path in _targets(event, layout.constants):
         if path.scope is Scope.DEEP:
             raise ValueError(f"{path} can be read but not written: name the groups on the way instead of //")

@@ -17,7 +17,7 @@ WRITTEN_FORMATS: Final = {  # DE 2379
     "204": "%Y%m%d%H%M%S",
     "205": "%Y%m%d%H%M%z",
 }
-DATE_FORMATS: Final = frozenset({"edifact", "x12"})
+DATE_FORMATS: Final = frozenset({"edifact", "iso", "x12"})
 _HOUR: Final = re.compile(r"%[-#]?[HIXc].*")
 
 
@@ -31,10 +31,10 @@ def apart(instant: Instant, when: datetime, *, date_only: bool) -> Iterator[tupl
 
     Where the zone has a place, X12's time code says it (a time that none fits is written in UTC), else the offset.
     """
-    zone = f"{when:%z}"
-    if instant.format == "x12" and instant.zone and not date_only:
+    zone, wanted = f"{when:%z}", instant.formats[0]
+    if wanted == "x12" and instant.zone and not date_only:
         when, zone = with_time_code(when)
-    pattern = instant.format if "%" in instant.format else WRITTEN_FORMATS.get(instant.format, "%Y%m%d%H%M")
+    pattern = wanted if "%" in wanted else WRITTEN_FORMATS.get(wanted, "%Y%m%d%H%M")
     clock = _HOUR.search(pattern)
     yield instant.path, when.strftime(pattern[: clock.start()].strip() if clock else pattern)
     if instant.time and clock and not date_only:

@@ -48,7 +48,7 @@ class Page(Plugin):
         return f"{self.sender}>{self.recipient}"
     @property
     def largest_control(self):
-        return 999_999
+        return 99_999_999_999_999
     def encode(self, control_ref, prepared_at, messages):
         return b""
     def replace(self, text):

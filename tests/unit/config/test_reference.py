@@ -130,7 +130,7 @@ def test_carrier_and_customer_show_the_defaults_they_name(reference: Config) -> 
     carrier = validate(CarrierFile, load(REFERENCE / "carrier.yaml"))
     customer = validate(CustomerFile, load(REFERENCE / "customer.yaml"))
     assert carrier.dedupe_window == CarrierFile.model_fields["dedupe_window"].default
-    shown = [(carrier.channels["status-files"], {"every"}), (customer.destinations["edi"], {"retry"})]
+    shown = [(carrier.channels["status-files"], {"every", "format"}), (customer.destinations["edi"], {"retry"})]
     for options, inherited in shown:
         fields = type(options).model_fields.items()
         own = {name: info.default for name, info in fields if not info.is_required() and name not in inherited}

@@ -10,7 +10,6 @@ import pytest
 from edi_gateway.formats.edifact.format import Edifact
 from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline.samples import Sample, actual, differences, expected, samples, write_golden
-from edi_gateway.plugins import format_reading
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 LIBRARY = Library([MAPPINGS])
@@ -19,8 +18,7 @@ LIBRARY = Library([MAPPINGS])
 @pytest.mark.parametrize("sample", list(samples(LIBRARY)), ids=lambda sample: f"{sample.mapping}/{sample.path.stem}")
 def test_a_sample_gives_its_golden_events(sample: Sample) -> None:
     """To the letter, provenance included."""
-    mapping = LIBRARY.reader(sample.mapping)
-    assert differences(sample, actual(sample, mapping, format_reading(mapping.message))) == []
+    assert differences(sample, actual(sample, LIBRARY.reader(sample.mapping), LIBRARY.format(sample.mapping))) == []
     assert expected(sample)
 
 
