@@ -174,6 +174,6 @@ def _identity(party: Party) -> tuple[str, str]:
 
 
 def _is_whole(segment: OutboundSegment) -> bool:
-    """Whether the segment has what it must not be written without."""
-    needed = _NEEDED.get(segment.tag)
-    return needed is None or (len(segment.elements) >= needed and any(segment.elements[needed - 1]))
+    """Whether the segment says anything, and has what it must not be written without."""
+    needed = segment.elements[: _NEEDED.get(segment.tag, len(segment.elements))]
+    return any(text for components in needed for text in components)
