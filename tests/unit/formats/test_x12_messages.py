@@ -109,7 +109,7 @@ def test_sets_are_read_lazily() -> None:
 
 
 def test_sets_that_are_cut_together_are_those_that_are_cut_alone() -> None:
-    """Hundreds of small sets, one unusual among them, a large one, and line breaks: nobody can tell how they were cut."""
+    """Hundreds of small sets, an unusual and a large one among them, and line breaks: nobody can tell."""
     odd = transaction(*BODY, "L11**BM", ref="odd")
     large = transaction(*BODY, *(f"L11*{number}*PO" for number in range(9_000)), ref="large")
     sets = [transaction(*BODY, f"L11*{number}*QN", ref=f"{number:04}") for number in range(1_500)]
