@@ -322,11 +322,12 @@ class SharedReasons(_Strict):
 class OutboundCode(_Strict):
     """What a customer calls one of our statuses."""
 
-    code: str
+    code: str = Field(description='"" for what the customer has no word for: such an event is set aside')
     list: str = ""
     agency: str = ""
     reason: str = Field("", description="status reason code to write")
     text: str | None = Field(None, description="text to write instead of the carrier's")
+    place: int = Field(1, ge=1, description="which of the places of code and reason it is written to")
 
 
 def _as_outbound(value: object) -> object:
@@ -387,5 +388,8 @@ class MappingFile(_Strict):
     header: dict[str, str] = Field(default_factory=dict, description="place → template, written once per message")
     constants: dict[str, str] = Field(default_factory=dict, description="place → text, written with every event")
     statuses: dict[str, _Outbound] = Field(
-        default_factory=dict, description="STATUS or STATUS/reason → the customer's code"
+        default_factory=dict,
+        description="STATUS or STATUS/reason → the customer's code; of what is expected EST and PLN are asked first",
     )
+    carriers: dict[str, str] = Field(default_factory=dict, description='carrier → its name there, "*" for any other')
+    message_per: Literal["carrier", "shipment"] | None = Field(None, description="what one message is about")
