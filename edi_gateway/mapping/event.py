@@ -196,7 +196,8 @@ class Events:
                     break
             else:
                 continue
-            moment, when, basis, warning = instant_at(instant, holder, zone, self.clock.timezone, self.notes)
+            clock = self.clock
+            moment, when, basis, warning = instant_at(instant, holder, zone, clock.timezone, self.notes)
             if moment.warning or warning or instant.derived:
                 at, said = self.notes.at(holder, path), path.read(holder)
                 for text in filter(None, (moment.warning, warning)):
@@ -204,7 +205,8 @@ class Events:
                 if instant.derived:
                     self.notes.warn(at, said, "a time of the event itself; this one was taken as a last resort")
             classifier = decision.classifier or instant.classifier or Classifier.ACT
-            self.clock.check(when, moment, instant, run.event, self.notes, happened=classifier is Classifier.ACT)
+            if not clock.is_past(moment):
+                clock.check(when, instant, run.event, self.notes, happened=classifier is Classifier.ACT)
             return when, basis, moment.date_only, classifier
         places = " or ".join(str(instant.path) for instant in self.reader.places.occurred_at)
         raise refused(self.notes.at(run.event), "", f"a time of the event at {places}", "", "13")

@@ -103,19 +103,13 @@ class FlatReader:
                 return f"a column for {what}: {' or '.join(map(str, paths[:_LACKING]))}"
         return ""
 
-    def read(self, table: Table, events: Events) -> Iterator[TrackingEvent]:
+    def read(self, table: Table, events: Events) -> Sequence[TrackingEvent]:
         """The event of each row; what cannot be read becomes a finding."""
-        quick = self._quick(table, events) if len(set(map(len, table.cells))) == 1 else repeat(None)
-        for index, event in zip(range(len(table.cells)), quick, strict=False):
-            if event is not None:
-                yield event
-                continue
-            try:
-                yield events.read(table.row(index))
-            except DocumentError as error:
-                events.notes.findings.append(error.finding)
+        alike = len(set(map(len, table.cells))) == 1
+        quick = self._quick(table, events) if alike else [None] * len(table.cells)
+        return quick if all(quick) else list(_with_the_rest(quick, table, events))
 
-    def _quick(self, table: Table, events: Events) -> Iterator[TrackingEvent | None]:
+    def _quick(self, table: Table, events: Events) -> list[TrackingEvent | None]:
         """The events of rows of one length, by columns; None where there is something to remark."""
         places, columns = self.reader.places, list(zip(*table.cells, strict=True))
         said = self._looked_up(self._keys(columns, "code"), self._codes, partial(self._tell, table, events))
@@ -126,6 +120,7 @@ class FlatReader:
         texts = (places.piece, places.text, places.account, places.signatory)
         interchange, message = events.notes.message.position.interchange, events.notes.message.control_ref
         carrier, document, name, version = events.carrier, events.document_number, self.reader.name, events.version
+        made: list[TrackingEvent | None] = []
         for number, code, place, time, piece, text, account, signatory, references, line, start, end in zip(
             self._numbers(columns, len(table.cells)),
             said,
@@ -139,38 +134,41 @@ class FlatReader:
             strict=True,
         ):
             if not number or code is None or place is None or time is None:
-                yield None
+                made.append(None)
                 continue
             status, reason, direction, correction, classifier, raw, code_list, agency, reasons, rule = code
             at, basis, date_only, sort = time
-            yield TrackingEvent(
-                carrier,
-                number,
-                status,
-                at,
-                reason,
-                True,
-                classifier or sort,
-                direction,
-                correction,
-                piece,
-                raw,
-                code_list,
-                agency,
-                reasons,
-                text,
-                date_only,
-                basis,
-                place[0],
-                account,
-                signatory,
-                references,
-                Provenance(interchange, message, document, line, start, end, name, version, rule),
+            made.append(
+                TrackingEvent(
+                    carrier,
+                    number,
+                    status,
+                    at,
+                    reason,
+                    True,
+                    classifier or sort,
+                    direction,
+                    correction,
+                    piece,
+                    raw,
+                    code_list,
+                    agency,
+                    reasons,
+                    text,
+                    date_only,
+                    basis,
+                    place[0],
+                    account,
+                    signatory,
+                    references,
+                    Provenance(interchange, message, document, line, start, end, name, version, rule),
+                )
             )
+        return made
 
     def _keys(self, columns: Sequence[Cells], what: str) -> Sequence[Key]:
         """Of each row, the cells that decide."""
-        indices = self._by[what]
+        indices = [at for at in self._by[what] if at < len(columns)]
         if not indices:
             return [""] * len(columns[0])
         return list(zip(*(columns[at] for at in indices), strict=True)) if len(indices) > 1 else columns[indices[0]]
@@ -208,7 +206,7 @@ class FlatReader:
         """The instant of a time at a place; None when there is something to remark."""
         said, zone = key
         instant, moment = self._moments.get(said) or self._moments.keep(said, self._moment(table.cells[index]))
-        if moment is None or moment.warning or instant.derived or not clock.beyond_doubt(moment):
+        if moment is None or moment.warning or instant.derived or not clock.is_past(moment):
             return None
         when, basis, warning = resolve(moment, zone, clock.timezone)
         return None if warning else (when, basis, moment.date_only, instant.classifier or Classifier.ACT)
@@ -263,6 +261,14 @@ class FlatReader:
 
     def _indices(self, paths: Iterable[Path]) -> Sequence[int]:
         return list(dict.fromkeys(index for index in map(self._index, paths) if index is not None))
+
+
+def _with_the_rest(quick: Iterable[TrackingEvent | None], table: Table, events: Events) -> Iterator[TrackingEvent]:
+    for index, event in enumerate(quick):
+        try:
+            yield event or events.read(table.row(index))
+        except DocumentError as error:
+            events.notes.findings.append(error.finding)
 
 
 def _united(there: Sequence[tuple[str, Cells]], index: int) -> dict[str, tuple[str, ...]]:

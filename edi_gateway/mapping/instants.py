@@ -43,16 +43,12 @@ class Clock:
     def __post_init__(self) -> None:
         self._past = self.now.astimezone(UTC).replace(tzinfo=None) + _DAY
 
-    def beyond_doubt(self, moment: Moment) -> bool:
-        """Whether it can be true wherever it was."""
+    def is_past(self, moment: Moment) -> bool:
+        """Whether it lies behind us wherever it was, and not too long ago: then it need not be checked."""
         return _AFTER_ALL_DOUBT <= moment.local < self._past
 
-    def check(
-        self, when: datetime, moment: Moment, instant: Instant, segment: Segment, notes: Notes, *, happened: bool
-    ) -> None:
+    def check(self, when: datetime, instant: Instant, segment: Segment, notes: Notes, *, happened: bool) -> None:
         """Raise DocumentError for a time that cannot be true; what has not happened yet may lie further ahead."""
-        if self.beyond_doubt(moment):
-            return
         why = check_plausible(when, self.now if happened else self.now + _FORESEEABLE)
         if why:
             path = instant.path

@@ -131,7 +131,11 @@ def reserve_ids(connection: Connection, table: Table, count: int) -> Sequence[in
 
 def is_storable(said: str) -> bool:
     """Whether a database takes the text as it is."""
-    return ("\0" not in said) if said.isascii() else not _REFUSED.search(said)
+    try:
+        said.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return False
+    return "\0" not in said
 
 
 def storable(said: str) -> str:
@@ -164,6 +168,7 @@ def _sqlite_engine(url: URL, pool: type[NullPool | QueuePool], begin: str, *, fo
             "journal_mode=WAL",
             "synchronous=FULL",
             "wal_autocheckpoint=16000",
+            "cache_size=-16000",  # KiB: holds what a batch changes, which then is written at the commit and not before
             f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
             f"query_only={'OFF' if writes else 'ON'}",
         ):
