@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.event import LONGEST, ROUNDED, EventReader, Events, Place
-from edi_gateway.mapping.instants import Clock, moment_of
+from edi_gateway.mapping.instants import Clock, moments
 from edi_gateway.mapping.path import Levels, Path, Scope
 from edi_gateway.mapping.plan import Memory
 from edi_gateway.mapping.schema import EventPlaces, Instant, Text
@@ -67,7 +67,9 @@ class FlatReader:
 
     reader: EventReader
     columns: Columns
-    _instants: Sequence[tuple[Instant, int, int | None, int | None]] = field(init=False)
+    _instants: Sequence[tuple[Instant, Callable[[str, str, str], Moment], int, int | None, int | None]] = field(
+        init=False
+    )
     _by: Mapping[str, Sequence[int]] = field(init=False)  # the columns that decide code, place and time
     _references: Sequence[tuple[str, int]] = field(init=False)
     _codes: Memory[Key, _Said] = field(default_factory=Memory)
@@ -78,11 +80,11 @@ class FlatReader:
     def __post_init__(self) -> None:
         places = self.reader.places
         found = ((each, *map(self._place_of, (each.path, each.time, each.zone))) for each in places.occurred_at)
-        self._instants = [(instant, day, clock, zone) for instant, day, clock, zone in found if day is not None]
+        self._instants = [(each, moments(each), day, *beside) for each, day, *beside in found if day is not None]
         self._by = {
             "code": self._indices(self.reader.paths_of_code),
             "place": self._indices(path for texts in places.location.parts() for path in _paths_of(texts)),
-            "time": [at for _, *parts in self._instants for at in parts if at is not None],
+            "time": [at for _, _, *parts in self._instants for at in parts if at is not None],
         }
         named = [each for each in places.references if isinstance(each, dict)]
         every = [(name, self._index(place)) for each in named for name, found in each.items() for place in found]
@@ -213,12 +215,12 @@ class FlatReader:
 
     def _moment(self, cells: Cells) -> tuple[Instant, Moment | None]:
         """What the first of the instants that is there says; no moment where that is no date."""
-        for instant, day, clock, zone in self._instants:
+        for instant, read, day, clock, zone in self._instants:
             text = cells[day].strip()
             if text:
-                beside = [cells[at].strip() if at is not None else "" for at in (clock, zone)]
+                time = cells[clock].strip() if clock is not None else ""
                 try:
-                    return instant, moment_of(instant, text, *beside)
+                    return instant, read(text, time, cells[zone].strip() if zone is not None else "")
                 except ValueError:
                     return instant, None
         return self.reader.places.occurred_at[0], None
