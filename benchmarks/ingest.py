@@ -39,9 +39,9 @@ class _Prepared:
     """Format and mapping in one, whose work was done before the clock started: bytes → what was read from them."""
 
     version: str = ""
-    readings: dict[bytes, Interchange] = field(default_factory=dict)
-    messages: dict[bytes, list[Message]] = field(default_factory=dict)
-    said: dict[int, Harmonized] = field(default_factory=dict)
+    readings: dict[bytes, Interchange] = field(default_factory=dict, repr=False)
+    messages: dict[bytes, list[Message]] = field(default_factory=dict, repr=False)
+    said: dict[int, Harmonized] = field(default_factory=dict, repr=False)
 
     def read(self, content: bytes, syntax: Format, mapping: Mapping, partner: Partner) -> None:
         """Decode and harmonize one file; of the segments nothing is kept."""

@@ -18,9 +18,10 @@ from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.process import process_pending
+from edi_gateway.pipeline.seal import Refusals
 from edi_gateway.pipeline.views import stranded_line
 from edi_gateway.store import inbox
-from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
+from edi_gateway.store.alarms import AlarmKind, clear_alarm, clear_gone, raise_alarm
 from edi_gateway.store.engine import Database
 from edi_gateway.store.waiting import stranded
 from edi_gateway.wiring import Wired
@@ -38,6 +39,7 @@ class Work:
         self._gate = gate
         self._stopping = stopping
         self._failures: dict[str, int] = defaultdict(int)
+        self._refusals = Refusals()
 
     async def poll(self, channel: Channel, memory: ChannelMemory) -> None:
         """Look at a channel once."""
@@ -85,7 +87,7 @@ class Work:
     async def due(self, destinations: Sequence[Destination]) -> set[str]:
         """Destinations with something to seal or to send."""
         try:
-            return await asyncio.to_thread(due, self._db, destinations, utc_now())
+            return await asyncio.to_thread(due, self._db, destinations, utc_now(), self._refusals)
         except StorageError as error:
             await self._gate.close(error)
             return set()
@@ -93,7 +95,7 @@ class Work:
     async def deliver(self, destination: Destination, stopping: Callable[[], bool]) -> None:
         """Seal and send what is due at a destination."""
         try:
-            await deliver(self._db, destination, stopping)
+            await deliver(self._db, destination, stopping, self._refusals)
         except StorageError as error:
             await self._gate.close(error)
         except Exception:
@@ -108,7 +110,9 @@ class Work:
         await self._tell(clear_alarm, AlarmKind.CONFIGURATION, _RELOAD)
 
     def _say_what_stands(self, wired: Wired) -> None:
-        for found in stranded(self._db, wired.channels.keys(), {each.name for each in wired.destinations}):
+        channels, destinations = wired.channels.keys(), {each.name for each in wired.destinations}
+        clear_gone(self._db, channels, destinations)
+        for found in stranded(self._db, channels, destinations):
             log.warning("partner.not_configured", why=stranded_line(found))
         for destination in wired.destinations:
             tell_alarms(self._db, destination)

@@ -205,7 +205,7 @@ class Events:
                 if instant.derived:
                     self.notes.warn(at, said, "a time of the event itself; this one was taken as a last resort")
             classifier = decision.classifier or instant.classifier or Classifier.ACT
-            if not clock.is_past(moment):
+            if not clock.beyond_doubt(moment):
                 clock.check(when, instant, run.event, self.notes, happened=classifier is Classifier.ACT)
             return when, basis, moment.date_only, classifier
         places = " or ".join(str(instant.path) for instant in self.reader.places.occurred_at)

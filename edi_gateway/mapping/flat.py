@@ -208,7 +208,7 @@ class FlatReader:
         """The instant of a time at a place; None when there is something to remark."""
         said, zone = key
         instant, moment = self._moments.get(said) or self._moments.keep(said, self._moment(table.cells[index]))
-        if moment is None or moment.warning or instant.derived or not clock.is_past(moment):
+        if moment is None or moment.warning or instant.derived or not clock.beyond_doubt(moment):
             return None
         when, basis, warning = resolve(moment, zone, clock.timezone)
         return None if warning else (when, basis, moment.date_only, instant.classifier or Classifier.ACT)

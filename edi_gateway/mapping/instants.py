@@ -43,7 +43,7 @@ class Clock:
     def __post_init__(self) -> None:
         self._past = self.now.astimezone(UTC).replace(tzinfo=None) + _DAY
 
-    def is_past(self, moment: Moment) -> bool:
+    def beyond_doubt(self, moment: Moment) -> bool:
         """Whether it lies behind us wherever it was, and not too long ago: then it need not be checked."""
         return _AFTER_ALL_DOUBT <= moment.local < self._past
 

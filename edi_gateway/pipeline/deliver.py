@@ -15,7 +15,7 @@ import structlog
 from edi_gateway.errors import GatewayError, NotTriedError, RefusedError, StorageError, TransientError
 from edi_gateway.model import OutboundDocument, utc_now
 from edi_gateway.pipeline.partners import Destination
-from edi_gateway.pipeline.seal import is_due, seal_due
+from edi_gateway.pipeline.seal import Refusals, is_due, seal_due
 from edi_gateway.store import claims, deliveries, waiting
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.claims import Claim
@@ -36,12 +36,14 @@ class _LetGoError(TransientError):
     """Nobody knows any more whether the claim is ours: no failure of the customer's server."""
 
 
-def due(db: Database, destinations: Iterable[Destination], now: datetime) -> set[str]:
+def due(db: Database, destinations: Iterable[Destination], now: datetime, refusals: Refusals | None = None) -> set[str]:
     """The names of those destinations for which `deliver` has something to do. Two queries, however many there are."""
+    refusals = refusals or Refusals()
     known = {destination.name: destination for destination in destinations}
     most = max((destination.batch.at_most for destination in known.values()), default=1)
     to_seal = waiting.to_seal(db, most)
     full = {name for name, owed in to_seal.items() if name in known and is_due(owed, known[name].batch, now)}
+    full = {name for name in full if not refusals.rests(known[name], now)}
     return full | (waiting.to_send(db, now) & known.keys())
 
 
@@ -59,13 +61,18 @@ def tell_alarms(db: Database, destination: Destination) -> None:
     raise_alarm(db, AlarmKind.ORDER_BLOCKED, destination.name, text)
 
 
-async def deliver(db: Database, destination: Destination, stopping: Callable[[], bool] = lambda: False) -> int:
+async def deliver(
+    db: Database,
+    destination: Destination,
+    stopping: Callable[[], bool] = lambda: False,
+    refusals: Refusals | None = None,
+) -> int:
     """Seal and send until nothing is due at one destination; returns how many files were delivered.
 
     A file that hangs holds up only what has to come after it. ``stopping``: what is on its way is finished, nothing
     else is begun. Raises StorageError once what is on its way has ended.
     """
-    run = _Run(db, destination, stopping)
+    run = _Run(db, destination, stopping, refusals or Refusals())
     with structlog.contextvars.bound_contextvars(destination=destination.name):
         try:
             await run.work()
@@ -80,8 +87,11 @@ async def deliver(db: Database, destination: Destination, stopping: Callable[[],
 class _Run:
     """One run of one destination: what is on its way, and how it went so far."""
 
-    def __init__(self, db: Database, destination: Destination, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, db: Database, destination: Destination, stopping: Callable[[], bool], refusals: Refusals
+    ) -> None:
         self.delivered = 0
+        self._refusals = refusals
         self._db = db
         self._destination = destination
         self._stopping = stopping
@@ -115,7 +125,7 @@ class _Run:
 
     async def _seal(self) -> int:
         limit = self._destination.in_flight
-        return await asyncio.to_thread(seal_due, self._db, self._destination, utc_now(), limit)
+        return await asyncio.to_thread(seal_due, self._db, self._destination, utc_now(), limit, self._refusals)
 
     async def _take_off(self) -> None:
         while len(self._flying) < self._destination.in_flight and not (self._stopping() or self._resting()):
