@@ -123,7 +123,3 @@ class Table(Rows):
     def children(self) -> Sequence[Segment]:  # type: ignore[override]
         """The rows."""
         return [self.row(index) for index in range(len(self.cells))]
-
-    @children.setter
-    def children(self, rows: Sequence[Segment]) -> None:
-        """They are what they are."""

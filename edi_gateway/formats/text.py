@@ -62,14 +62,13 @@ def _with_line_feeds(content: bytes) -> bytes:
 def _first_odd(content: bytes, codec: str) -> int | None:
     """Offset of the first byte the codec cannot read."""
     decoder, pending = codecs.getincrementaldecoder(codec)(), 0
-    for at in range(0, max(len(content), 1), _PIECE):
+    for at in range(0, len(content), _PIECE):
         piece = content[at : at + _PIECE]
         try:
             decoder.decode(piece, final=at + _PIECE >= len(content))
         except UnicodeDecodeError as error:
             return max(0, at - pending + error.start)
-        state = decoder.getstate()[0]
-        pending = len(state) if isinstance(state, bytes) else 0
+        pending = len(decoder.getstate()[0])
     return None
 
 
@@ -97,8 +96,8 @@ def encoded(text: str, codec: str) -> bytes:
     except UnicodeEncodeError as error:
         character = text[error.start]
         raise RefusedError(
-            f"found {character!r} (U+{ord(character):04X}) in {text[max(0, error.start - 20) : error.end + 10]!r}, which"
-            f" {codec} cannot carry; send in UTF-8 if the partner reads it, or set unencodable: replace"
+            f"found {character!r} (U+{ord(character):04X}) in {text[max(0, error.start - 20) : error.end + 10]!r},"
+            f" which {codec} cannot carry; send in UTF-8 if the partner reads it, or set unencodable: replace"
         ) from None
 
 

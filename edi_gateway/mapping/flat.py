@@ -31,7 +31,7 @@ _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 _When = tuple[datetime, TimeBasis, bool, Classifier]
 _Said = tuple[Status, str, Direction, bool, Classifier | None, str, str, str, str, str]
-"""Status, reason, direction, correction, classifier; code, its list and agency, reason codes as they stood; the rule."""
+"""Status, reason, direction, correction, classifier; code, its list and agency, reason codes as written; the rule."""
 _LACKING: Final = 20  # columns named in an error
 
 
@@ -79,8 +79,11 @@ class FlatReader:
 
     def __post_init__(self) -> None:
         places = self.reader.places
-        found = ((each, *map(self._place_of, (each.path, each.time, each.zone))) for each in places.occurred_at)
-        self._instants = [(each, moments(each), day, *beside) for each, day, *beside in found if day is not None]
+        self._instants = [
+            (each, moments(each), day, self._place_of(each.time), self._place_of(each.zone))
+            for each in places.occurred_at
+            if (day := self._index(each.path)) is not None
+        ]
         self._by = {
             "code": self._indices(self.reader.paths_of_code),
             "place": self._indices(path for texts in places.location.parts() for path in _paths_of(texts)),
@@ -109,7 +112,7 @@ class FlatReader:
         """The event of each row; what cannot be read becomes a finding."""
         alike = len(set(map(len, table.cells))) == 1
         quick = self._quick(table, events) if alike else [None] * len(table.cells)
-        return quick if all(quick) else list(_with_the_rest(quick, table, events))
+        return quick if all(quick) else list(_with_the_rest(quick, table, events))  # type: ignore[return-value]
 
     def _quick(self, table: Table, events: Events) -> list[TrackingEvent | None]:
         """The events of rows of one length, by columns; None where there is something to remark."""

@@ -14,7 +14,8 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.located import Located, did_you_mean, load, validate
 from edi_gateway.mapping import harmonize, render
 from edi_gateway.mapping.codebook import Codebook, Table
-from edi_gateway.mapping.path import Syntax
+from edi_gateway.mapping.path import Levels, Syntax
+from edi_gateway.mapping.path import Path as Place
 from edi_gateway.mapping.schema import (
     CodeList,
     EventPlaces,
@@ -109,7 +110,7 @@ class _Compiler:
     def reader(self) -> harmonize.Mapping:
         """See Library.reader."""
         event = self._merge(EventPlaces, [layer.file.event for layer in self.layers])
-        for_each = self._first(lambda file: file.for_each)
+        for_each = self._for_each()
         if for_each is None or not event.tracking_number or not event.code or not event.occurred_at:
             top = self.layers[0].located
             raise ConfigError(
@@ -134,7 +135,7 @@ class _Compiler:
     def writer(self) -> render.Layout:
         """See Library.writer."""
         top = self.layers[0].located
-        for_each = self._first(lambda file: file.for_each)
+        for_each = self._for_each()
         if for_each is None:
             raise ConfigError(f"{top.path}:1: a layout needs for_each, such as CNI/STS")
         try:
@@ -142,6 +143,7 @@ class _Compiler:
                 name=self.name,
                 version=self._version(),
                 for_each=for_each,
+                syntax=self._syntax(top, (top.path,)),
                 timezone=self._first(lambda file: file.timezone) or "",
                 event=self._merge(EventPlaces, [layer.file.event for layer in self.layers]),
                 header=self._united("header"),
@@ -196,6 +198,9 @@ class _Compiler:
     def _first(self, key: Callable[[MappingFile], _T | None]) -> _T | None:
         """What the nearest file says that says anything."""
         return next((value for layer in self.layers if (value := key(layer.file)) is not None), None)
+
+    def _for_each(self) -> Place | Levels | None:
+        return next((layer.file.for_each for layer in self.layers if layer.file.for_each is not None), None)
 
     def _merge(self, model: type[_Model], parts: Sequence[_Model | None]) -> _Model:
         """Field by field, the nearest file that sets a field wins."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
+from itertools import pairwise
 from typing import Final, Literal
 
 from pydantic import Field, model_validator
@@ -67,7 +68,9 @@ class DelimitedOutput(_Rows):
     """Writes rows whose cells are delimited, quoted exactly where they have to be (RFC 4180)."""
 
     delimiter: Delimiter = Field(",", description="what is between cells: a character, comma, semicolon, tab or pipe")
-    quote: Literal['"', "'", ""] = Field('"', description='what quotes cells; "": nothing, and what needs it is refused')
+    quote: Literal['"', "'", ""] = Field(
+        '"', description='what quotes cells; "": nothing, and what needs it is refused'
+    )
     quote_all: bool = Field(default=False, strict=True, description="quote every cell")
     byte_order_mark: bool = Field(default=False, strict=True, description="begin with one, as Excel wants UTF-8")
     header: bool = Field(default=True, strict=True, description="begin with the names of the columns")
@@ -103,7 +106,9 @@ class DelimitedOutput(_Rows):
             try:
                 writer.writerow(_in_order(tag, names, records))
             except csv.Error as error:
-                raise RefusedError(f"{tag}: {names}: {error}: without a quote, no text may hold the delimiter") from error
+                raise RefusedError(
+                    f"{tag}: {names}: {error}: without a quote, no text may hold the delimiter"
+                ) from error
         mark = "\ufeff" if self.byte_order_mark else ""
         return encoded(mark + text.getvalue(), self.encoding)
 
@@ -128,13 +133,13 @@ class FixedWidthOutput(_Rows):
             raise ValueError(f"trailer: there is no record type {self.trailer.record!r} among records")
         for tag, fields in self.records.items():
             places = sorted((place.start, place.start + place.length, name) for name, place in fields.items())
-            for (_, end, name), (start, _, other) in zip(places, places[1:], strict=False):
+            for (_, end, name), (start, _, other) in pairwise(places):
                 if start < end:
                     raise ValueError(f"records.{tag}: {name} and {other} overlap")
         return self
 
     def encode(self, control_ref: str, prepared_at: datetime, messages: Sequence[OutboundMessage]) -> bytes:  # noqa: ARG002
-        """The file; raises RefusedError for a text without a field or too long for it, and for what cannot be encoded."""
+        """The file; raises RefusedError for a text without a field or too long for it, or that cannot be encoded."""
         ends = _BREAKS[self.line_break]
         return encoded("".join(self._line(*record) + ends for record in self._records(messages)), self.encoding)
 
@@ -150,8 +155,8 @@ class FixedWidthOutput(_Rows):
                     f"{tag}@{name}: found {cell!r}, expected at most {place.length} characters on one line;"
                     " max_length in the mapping cuts"
                 )
-            filled = cell.rjust(place.length, place.fill) if place.align == "right" else cell.ljust(place.length, place.fill)
-            line = line.ljust(place.start - 1) + filled
+            fill = cell.rjust if place.align == "right" else cell.ljust
+            line = line.ljust(place.start - 1) + fill(place.length, place.fill)
         return line
 
 

@@ -106,8 +106,8 @@ def _as_one(objects: Sequence[_Object]) -> _Object:
                 whole[key] += value
             elif whole.setdefault(key, value) != value:
                 raise RefusedError(
-                    f"{key} is {whole[key]!r} in one message and {value!r} in another: set messages to a key, so that each"
-                    " has an object of its own"
+                    f"{key} is {whole[key]!r} in one message and {value!r} in another: set messages to a key, so that"
+                    " each has an object of its own"
                 )
     return whole
 
@@ -137,8 +137,8 @@ class XmlOutput(_Tree):
         if segment.elements:
             raise RefusedError("a place by number, expected elements such as Address/City (syntax: xml)")
         for name, text in segment.names.items():
-            way, _, attribute = name.partition("@")
-            holder = self._inside(element, [step for step in way.strip("/").split("/") if step not in {"", "."}])
+            path, _, attribute = name.partition("@")
+            holder = self._inside(element, [step for step in path.strip("/").split("/") if step not in {"", "."}])
             try:
                 if attribute:
                     holder.set(_checked(attribute), text)
