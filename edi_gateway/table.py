@@ -123,3 +123,7 @@ class Table(Rows):
     def children(self) -> Sequence[Segment]:  # type: ignore[override]
         """The rows."""
         return [self.row(index) for index in range(len(self.cells))]
+
+    @children.setter
+    def children(self, rows: Sequence[Segment]) -> None:
+        """They are what the cells are."""

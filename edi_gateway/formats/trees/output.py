@@ -131,7 +131,7 @@ class XmlOutput(_Tree):
             element[:] = sorted(element, key=self._rank)
         if self.indent:
             etree.indent(root)
-        return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+        return bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
     def _fill(self, element: etree._Element, segment: OutboundSegment) -> None:
         if segment.elements:
