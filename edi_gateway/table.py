@@ -120,7 +120,7 @@ class Table(Rows):
         return row
 
     @property
-    def children(self) -> Sequence[Segment]:  # type: ignore[override]
+    def children(self) -> Sequence[Segment]:
         """The rows."""
         return [self.row(index) for index in range(len(self.cells))]
 
