@@ -105,7 +105,9 @@ def test_text_may_hold_delimiters_quotes_and_lines(read: READ) -> None:
     found = read(HEADER, 'P1;10;03.03.2026 08:15;"left; ""at"" the\ndoor"', GOOD.replace("P1", "P2"))
     assert [event.text for event in found.events] == ['left; "at" the\ndoor', "collected"]
     assert [event.provenance.segment for event in found.events] == [2, 4]
-    assert found.events[1].provenance.start == len(HEADER) + 1 + len('P1;10;03.03.2026 08:15;"left; ""at"" the\ndoor"\n')
+    assert found.events[1].provenance.start == len(HEADER) + 1 + len(
+        'P1;10;03.03.2026 08:15;"left; ""at"" the\ndoor"\n'
+    )
 
 
 def test_rows_behind_a_quote_that_is_never_closed_are_read(read: READ) -> None:

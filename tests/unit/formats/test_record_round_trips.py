@@ -101,14 +101,21 @@ READERS = [
     Delimited.model_validate(
         {
             "header": False,
-            "records": {"H": {"columns": ["t", "n"]}, "D": {"columns": ["t"], "below": "H"}, "T": {"columns": ["t", "n"]}},
+            "records": {
+                "H": {"columns": ["t", "n"]},
+                "D": {"columns": ["t"], "below": "H"},
+                "T": {"columns": ["t", "n"]},
+            },
             "trailer": {"record": "T", "count": "n"},
             "control_reference": "H@n",
         }
     ),
     FixedWidth.model_validate(
         {
-            "records": {"H": {"fields": {"a": {"start": 2, "length": 3}}}, "T": {"fields": {"n": {"start": 2, "length": 2}}}},
+            "records": {
+                "H": {"fields": {"a": {"start": 2, "length": 3}}},
+                "T": {"fields": {"n": {"start": 2, "length": 2}}},
+            },
             "trailer": {"record": "T", "count": "n"},
         }
     ),
