@@ -26,9 +26,11 @@ from edi_gateway.mapping.schema import (
     ReportPlaces,
     SharedReasons,
     SharedTable,
+    named_places,
 )
 from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import Format
+from edi_gateway.table import Columns
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _T = TypeVar("_T")
@@ -117,6 +119,7 @@ class _Compiler:
                 f"{top.path}:1: a mapping needs for_each and the event's tracking_number, code and occurred_at;"
                 " extends: standard/iftsta brings them"
             )
+        self._check_names()
         codebook = self._codebook()
         if not any(table.codes for table in codebook.tables):
             raise ConfigError(f"{self.layers[0].located.path}:1: {self.name} has no codes: it lays out, it cannot read")
@@ -161,6 +164,24 @@ class _Compiler:
             raise ConfigError(f"{at}{self.name} names no format, expected format: {{type: ...}} here or in the mapping")
         made: Format = make_plugin("formats", layer.located, ("format",), {}, layer.located.path.parent)  # type: ignore[assignment]
         return made
+
+    def _check_names(self) -> None:
+        """Raise ConfigError for elements that the format, where it knows them all, does not know."""
+        if not any(layer.file.format for layer in self.layers):
+            return
+        known = getattr(self.format(), "names", None)
+        if not known:
+            return
+        columns = Columns(known)
+        problems = [
+            f"{layer.located.at(loc)}: {'.'.join(map(str, loc))}: there is no column or field {name!r},"
+            f" expected one of {', '.join(dict.fromkeys(known))}{did_you_mean(name, known)}"
+            for layer in self.layers
+            for loc, name in named_places(layer.file.event)
+            if columns.index(name) is None
+        ]
+        if problems:
+            raise ConfigError(*problems)
 
     def _syntax(self, located: Located, chain: tuple[Path, ...]) -> Syntax:
         """What places are written in: as the file says, else as what it builds on does."""
