@@ -99,6 +99,7 @@ class Edifact(Plugin):
             findings=tuple(findings),
             test=header is not None and header.get(11).strip() not in {"", "0"},
             prepared_at=prepared_at(header) if header else None,
+            acknowledgement_request=header.get(9).strip() if header else "",
         )
 
     def _messages(self, envelope: Envelope) -> Iterator[Message]:

@@ -12,11 +12,12 @@ from edi_gateway.formats.edifact.body import Body, BodySegment
 from edi_gateway.formats.edifact.charsets import settle
 from edi_gateway.formats.edifact.envelope import PADDING, Envelope, same_count, same_reference
 from edi_gateway.formats.edifact.syntax import EdifactSegment, Shape, reading_of
-from edi_gateway.formats.guide import Guide, Step, strangers
+from edi_gateway.formats.guide import Guide, Step, load_guide, strangers
 from edi_gateway.model import Finding, Level, Message, Position, Severity
 
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff\x1b]")
 _SHOWN: Final = 20
+ACKNOWLEDGEMENTS: Final = frozenset({"CONTRL", "APERAK"})
 
 
 @dataclass(slots=True)
@@ -64,7 +65,8 @@ class MessageReader:
         check = _Check(envelope, header, header.get(1), shape)
         check.reading(decoding.remark, data)
         check.trailer(trailer)
-        steps = check.inside(self.guide)
+        acknowledges = header.get(2) in ACKNOWLEDGEMENTS  # they come beside whatever a channel is there for
+        steps = check.inside(load_guide(header.get(2)) if acknowledges else self.guide)
         self._repeated(check)
         return Message(
             type=header.get(2),
