@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
 
 from edi_gateway.frozen import quick
+from edi_gateway.segment import MOST_AROUND as MOST_AROUND  # noqa: PLC0414  every noun is to be had here
+from edi_gateway.segment import Segment as Segment  # noqa: PLC0414
 
 
 class Status(StrEnum):
@@ -55,7 +57,6 @@ _RANK: Final[Mapping[Status, int]] = {
     Status.RETURNED: 92,
     Status.CANCELLED: 95,
 }
-MOST_AROUND: Final = 1_000  # segments of a tag looked at in an enclosing group; no directory allows more there
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
@@ -110,7 +111,10 @@ class Severity(StrEnum):
 @quick
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a document. ``start``/``end`` are byte offsets; counts begin at 1; 0 or "" is 'not known'."""
+    """A place in a document. ``start``/``end`` are byte offsets; counts begin at 1; 0 or "" is 'not known'.
+
+    What is written in lines has ``line`` instead of a segment; ``name`` is that of a column, or an expression.
+    """
 
     interchange: str = ""  # control reference
     message: str = ""  # message reference
@@ -120,11 +124,14 @@ class Position:
     component: int = 0
     start: int = 0
     end: int = 0
+    line: int = 0
+    name: str = ""
 
     def __str__(self) -> str:
         parts = [f"interchange {self.interchange}" if self.interchange else ""]
-        parts.append(f"message {self.message}" if self.message else "")
-        parts.append(f"segment {self.segment} {self.tag}".strip() if self.segment else self.tag)
+        parts.append(f"message {self.message}" if self.message and not self.line else "")
+        counted = f"line {self.line}" if self.line else f"segment {self.segment}" if self.segment else ""
+        parts += [f"{counted} {self.tag}".strip(), self.name]
         parts.append(f"element {self.element}" if self.element else "")
         parts.append(f"component {self.component}" if self.component else "")
         said = ", ".join(part for part in parts if part)
@@ -159,80 +166,6 @@ class Party:
 
     def __str__(self) -> str:
         return f"{self.id}:{self.qualifier}" if self.qualifier else self.id
-
-
-class Segment:
-    """One segment and, below it, the segments its group holds. Formats subclass it, to work out what is asked for.
-
-    ``number`` counts within the message (header = 1); ``start``/``end`` are byte offsets in the document.
-    """
-
-    __slots__ = ("children", "end", "number", "parent", "start", "tag")
-
-    def __init__(self, tag: str, number: int, start: int, end: int) -> None:
-        self.tag = tag
-        self.number = number
-        self.start = start
-        self.end = end
-        self.parent: Segment | None = None
-        self.children: Sequence[Segment] = ()
-
-    @property
-    def key(self) -> Hashable:
-        """Equal for segments that say the same in each of their elements; None where that is not known."""
-        return None
-
-    def held(self, tag: str) -> Sequence[Segment]:
-        """The segments of a tag directly below."""
-        return [child for child in self.children if child.tag == tag]
-
-    def anywhere(self, tag: str) -> Sequence[Segment]:
-        """The segments of a tag anywhere below, in document order."""
-        return [segment for segment in self.below() if segment.tag == tag]
-
-    def holds_only(self, tag: str) -> bool:
-        """Whether all segments directly below are of that tag."""
-        return all(child.tag == tag for child in self.children)
-
-    def below(self) -> Iterator[Segment]:
-        """Every segment nested under this one, in document order."""
-        for child in self.children:
-            yield child
-            yield from child.below()
-
-    def context(self, inner_tag: str, event_tag: str) -> tuple[Hashable, list[Segment]]:
-        """What this group holds around its segments of ``inner_tag``, without groups of other events; and its form."""
-        forms, segments = [], [self]
-        for tag in dict.fromkeys(child.tag for child in self.children):
-            for near in self.around(tag, event_tag) if tag != inner_tag else ():
-                segments += [near, *near.below()]
-                forms.append(near.form())
-        return (self.tag, inner_tag, tuple(forms)), segments
-
-    def around(self, tag: str, event_tag: str) -> Sequence[Segment]:
-        """The segments of a tag directly below, without groups that have an event in them."""
-        return [near for near in self.held(tag)[:MOST_AROUND] if not near.anywhere(event_tag)]
-
-    def form(self) -> Hashable:
-        """Equal for segments that have the same tags, nested in the same way, below them."""
-        return tuple((segment.tag, len(segment.children)) for segment in (self, *self.below()))
-
-    def qualifiers(self, distances: Sequence[int]) -> list[str]:
-        """What stands first, trimmed, in the segments that stand so many places behind this one."""
-        return [segment.get(1).strip() for segment in self.onward(distances)]
-
-    def onward(self, distances: Sequence[int]) -> list[Segment]:
-        """The segments that stand so many places behind this one, all of them below it."""
-        below = [self, *self.below()]
-        return [below[distance] for distance in distances]
-
-    def get(self, element: int, component: int = 1) -> str:
-        """The text at that place, counted from 1 (the tag is 0), released and decoded; "" when absent."""
-        raise KeyError(element, component)
-
-    def components(self, element: int) -> list[str]:
-        """All components of that element."""
-        raise KeyError(element)
 
 
 @quick
@@ -327,8 +260,9 @@ class TrackingEvent:
     @property
     def fact(self) -> str:
         """What is said of which goods, without the time: equal for the same fact told in other words."""
-        what = f"{self.status}/{self.reason}" if self.mapped else f"raw {self.code_agency} {self.raw_code}"
-        return f"{self.carrier}|{self.tracking_number}|{self.piece}|{what}|{self.classifier}|{self.direction}"
+        what = self.status + "/" + self.reason if self.mapped else f"raw {self.code_agency} {self.raw_code}"
+        said = (self.carrier, self.tracking_number, self.piece, what, self.classifier, self.direction)
+        return "|".join(said)  # formatting the words of an enumeration takes three times as long
 
     def fingerprint(self, window: int = 1) -> str:
         """Key that is equal for the same fact at the same time; ``window`` is its width in minutes.
@@ -377,6 +311,7 @@ class OutboundSegment:
     tag: str
     elements: list[list[str]] = field(default_factory=list)
     children: list[OutboundSegment] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)  # elements that have names instead of numbers
 
     def put(self, element: int, component: int, value: str) -> None:
         """Write a text at a place, counted from 1."""

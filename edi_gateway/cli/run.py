@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
-from typing import Literal, TextIO, cast
+from typing import Final, Literal, TextIO, cast
 
 import structlog
 import typer
@@ -23,6 +23,7 @@ from edi_gateway.store.lock import file_of, only_daemon
 from edi_gateway.wiring import wire
 
 log = structlog.get_logger()
+_TURN: Final = 0.001  # seconds a working thread may keep the loop waiting; with Python's 5 ms they add up to stalls
 
 
 def run(context: typer.Context) -> None:
@@ -39,6 +40,7 @@ def run(context: typer.Context) -> None:
         if file:
             with suppress(StorageError):  # otherwise they run out by themselves
                 claims.release_all(db)
+        sys.setswitchinterval(_TURN)
         gc.collect()
         gc.freeze()  # it stays: looking through it with what comes and goes would hold everybody up each time
         gate = Gate(db, file and file.parent, installation.gateway.least_free)

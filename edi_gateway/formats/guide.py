@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 
@@ -21,7 +21,6 @@ Path = tuple[str, ...]
 
 _FOLDER: Final = files("edi_gateway.formats").joinpath("guides")
 _CENTURY_TURN: Final = 50  # directories are numbered by year: D.94B is of 1994, D.24A of 2024
-_DEEPEST: Final = 20  # groups within groups; no message type comes near it
 _REMEMBERED: Final = 1_000  # directories as messages name them, right or wrong
 
 
@@ -168,14 +167,31 @@ class _State(dict[str, Step]):
         return "/".join(self._path)
 
 
-def groups_of(steps: Sequence[Step]) -> list[int]:
-    """For each segment of a message the index of the one that holds it; -1 for the header."""
-    open_groups, groups = [-1] * _DEEPEST, []
-    for index, step in enumerate(steps):
-        groups.append(open_groups[step.depth])
+class Nesting(NamedTuple):
+    """How the segments of a message nest, by their index."""
+
+    groups: Sequence[int]  # the segment that holds each; -1 for the header
+    ends: Sequence[int]  # the first segment that is no longer below each
+
+
+def nesting_of(steps: Sequence[Step]) -> Nesting:
+    """Where each segment of a message stands."""
+    if not steps:
+        return Nesting((), ())
+    groups, ends = [-1], [*range(1, len(steps) + 1)]
+    open_groups = [0]
+    for index, step in enumerate(steps[1:], 1):
+        depth = step.depth + 1
+        if depth < len(open_groups):
+            for closed in open_groups[depth:]:
+                ends[closed] = index
+            del open_groups[depth:]
+        groups.append(open_groups[-1])
         if step.opens:
-            open_groups[step.depth + 1] = index
-    return groups
+            open_groups.append(index)
+    for left in open_groups:
+        ends[left] = len(steps)
+    return Nesting(groups, ends)
 
 
 def strangers(tags: Sequence[str], steps: Sequence[Step]) -> list[tuple[int, str]]:

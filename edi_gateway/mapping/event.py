@@ -6,6 +6,7 @@ segments that say the same; where to look for the rest, once for all events of o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,13 +17,14 @@ from edi_gateway.mapping.instants import Clock, instant_at
 from edi_gateway.mapping.notes import Notes, refused
 from edi_gateway.mapping.path import Path, Scope
 from edi_gateway.mapping.plan import Memory, Run
-from edi_gateway.mapping.planner import Planner, Surroundings
+from edi_gateway.mapping.planner import Planner, Surroundings, unplanned
 from edi_gateway.mapping.schema import EventPlaces, Requirement, Text
 from edi_gateway.mapping.texts import first, one
 from edi_gateway.mapping.zones import zone_of
 from edi_gateway.model import Classifier, Location, Provenance, Segment, TimeBasis, TrackingEvent
 
 LONGEST: Final = 256  # characters of what identifies: no directory allows more than 70
+ROUNDED: Final = re.compile(r"\d([.,]\d+)?E\+\d+")  # how spreadsheets write numbers too long for a cell
 _PLACES_NAMED: Final = 5  # of a long list of places, in an error
 
 _Place = tuple[Location, str | None]
@@ -53,6 +55,7 @@ class EventReader:
         self.event_tag = event_tag
         self.places = places
         self.planner = Planner(places)
+        self.unplanned = unplanned(places)
         self._require = require
         self._codebook = codebook
         told = _paths(places.code, places.code_list, places.code_agency, places.reason)
@@ -102,7 +105,7 @@ class EventReader:
         for way in run.plan.located_by:
             for holder in run.follow(way):
                 place = self._place(holder)
-                if place[0]:
+                if place is not _NOWHERE:
                     return place
         return _NOWHERE
 
@@ -119,7 +122,8 @@ class EventReader:
         places = self.places.location
         code = first(places.unlocode, holder)
         country = first(places.country, holder) or code[:2]
-        return Location(first(places.name, holder), code, country), zone_of(code, country)
+        location = Location(first(places.name, holder), code, country)
+        return (location, zone_of(code, country)) if location else _NOWHERE
 
 
 @dataclass(slots=True)
@@ -133,21 +137,24 @@ class Events:
     directory: str  # 96A of D:96A:UN:EAN004
     document_number: str
     version: str  # of the mapping
-    _surroundings: Surroundings = field(init=False)
+    _surroundings: Surroundings | None = field(init=False)
 
     def __post_init__(self) -> None:
         header = self.notes.message.body
         assert header is not None, "a message that was set aside has no events"
-        self._surroundings = Surroundings(self.reader.planner, header, self.reader.event_tag)
+        self._surroundings = (
+            Surroundings(self.reader.planner, header, self.reader.event_tag) if header.planned else None
+        )
 
     def read(self, segment: Segment) -> TrackingEvent:
         """The event of a segment; raises DocumentError when it cannot be read."""
         reader = self.reader
         told = reader.told(segment, self.directory, self.notes)
-        run = self._surroundings.run(segment)
+        run = self._run(segment)
         plan = run.plan
         number = reader.tracking_number(run, self.notes)
         self._bounded(segment, "a tracking number", number)
+        self._precise(segment, reader.places.tracking_number, number)
         self._bounded(segment, "a status code", told.code)
         decision = told.decision or reader.decide(told, self.directory)
         if not decision.mapped:
@@ -183,13 +190,13 @@ class Events:
         for instant, way in run.plan.occurred_at:
             path = instant.path
             for holder in run.follow(way):
-                if holder.get(path.element, path.component).strip():
+                if path.read(holder).strip():
                     break
             else:
                 continue
             moment, when, basis, warning = instant_at(instant, holder, zone, self.clock.timezone, self.notes)
             if moment.warning or warning or instant.derived:
-                at, said = self.notes.at(holder, path.element, path.component), holder.get(path.element, path.component)
+                at, said = self.notes.at(holder, path), path.read(holder)
                 for text in filter(None, (moment.warning, warning)):
                     self.notes.warn(at, said, text)
                 if instant.derived:
@@ -199,6 +206,19 @@ class Events:
             return when, basis, moment.date_only, classifier
         places = " or ".join(str(instant.path) for instant in self.reader.places.occurred_at)
         raise refused(self.notes.at(run.event), "", f"a time of the event at {places}", "", "13")
+
+    def _run(self, segment: Segment) -> Run:
+        if self._surroundings is not None:
+            return self._surroundings.run(segment)
+        return Run(segment, segment.parent or segment, self.reader.unplanned, ())
+
+    def _precise(self, segment: Segment, places: Sequence[Text], number: str) -> None:
+        if "E+" in number and ROUNDED.fullmatch(number):
+            path = next((path for path in _paths(places) if path.value(segment)), None)
+            at = self.notes.at((path and path.find(segment)) or segment, path)
+            expected = "a number with all its digits: precision lost"
+            advice = "a spreadsheet has rounded it: ask the partner to send the column as text"
+            raise refused(at, number, expected, advice, "12")
 
     def _bounded(self, segment: Segment, what: str, said: str) -> None:
         if len(said) > LONGEST:
@@ -211,9 +231,7 @@ class Events:
             message.position.interchange,
             message.control_ref,
             self.document_number,
-            segment.number,
-            segment.start,
-            segment.end,
+            *segment.place,
             self.reader.name,
             self.version,
             rule,
@@ -222,7 +240,7 @@ class Events:
     def _warn_unmapped(self, segment: Segment, told: _Told) -> None:
         path = told.code_at
         holder = segment if path is None or self.reader.told_alone else path.find(segment)
-        at = self.notes.at(holder or segment, path.element, path.component) if path else self.notes.at(segment)
+        at = self.notes.at(holder or segment, path)
         advice = "add the code to the carrier's mapping; the event is kept as UNKNOWN until then"
         self.notes.warn(at, told.code, told.expected, advice)
 
@@ -230,7 +248,7 @@ class Events:
 def _missing(segment: Segment, places: Sequence[Text], what: str, notes: Notes) -> NoReturn:
     named = _paths(places)
     near = next((path for path in named if not path.steps or path.steps[-1].tag == segment.tag), None)
-    at = notes.at(segment, near.element, near.component) if near else notes.at(segment)
+    at = notes.at(segment, near)
     where = " or ".join(str(path) for path in named[:_PLACES_NAMED])
     where += f" (or {len(named) - _PLACES_NAMED} more)" if len(named) > _PLACES_NAMED else ""
     advice = "if the carrier writes it elsewhere, name the place in the carrier's mapping"

@@ -11,7 +11,7 @@ from edi_gateway.mapping.codebook import Codebook
 from edi_gateway.mapping.event import LONGEST, EventReader, Events
 from edi_gateway.mapping.instants import Clock, instant_at
 from edi_gateway.mapping.notes import Notes
-from edi_gateway.mapping.path import Path
+from edi_gateway.mapping.path import Levels, Path
 from edi_gateway.mapping.schema import EventPlaces, ReportPlaces, Requirement
 from edi_gateway.mapping.texts import first
 from edi_gateway.model import Finding, Level, Message, MessageFunction, Segment, Severity, TrackingEvent
@@ -44,7 +44,7 @@ class Mapping:
     version: str
     message: str
     timezone: str
-    for_each: Path
+    for_each: Path | Levels
     require: Sequence[Requirement]
     report: ReportPlaces
     event: EventPlaces
@@ -52,7 +52,7 @@ class Mapping:
     _events: EventReader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        reader = EventReader(self.name, self.require, self.event, self.codebook, self.for_each.steps[-1].tag)
+        reader = EventReader(self.name, self.require, self.event, self.codebook, self.for_each.event_tag)
         object.__setattr__(self, "_events", reader)
 
     def harmonize(self, message: Message, partner: Partner, now: datetime) -> Harmonized:
@@ -96,7 +96,7 @@ class Mapping:
         self, body: Segment, found: Sequence[Segment], function: MessageFunction, notes: Notes
     ) -> None:
         """Nothing that looks like an event is passed over in silence."""
-        tag = self.for_each.steps[-1].tag
+        tag = self.for_each.event_tag
         if not found and function is not MessageFunction.CANCELLATION:
             what, expected = f"a message without {tag}", f"at least one {tag} at {self.for_each}"
             advice = "a report that carries no status needs a profile of its own: ask the partner what it means"

@@ -8,8 +8,17 @@ from functools import lru_cache
 from typing import Final
 
 from edi_gateway.mapping.notes import Notes, refused
+from edi_gateway.mapping.path import Path
 from edi_gateway.mapping.schema import Instant
-from edi_gateway.mapping.times import Moment, check_plausible, parse_edifact, parse_pattern, resolve
+from edi_gateway.mapping.times import (
+    Moment,
+    check_plausible,
+    parse_edifact,
+    parse_parts,
+    parse_pattern,
+    resolve,
+)
+from edi_gateway.mapping.x12_times import parse_x12
 from edi_gateway.model import Segment, TimeBasis
 
 _FORESEEABLE: Final = timedelta(days=3650)  # an estimate or a plan further ahead is a slip of the pen
@@ -38,9 +47,13 @@ class Clock:
         if why:
             path = instant.path
             holder = path.find(segment) or segment
-            at = notes.at(holder, path.element, path.component)
-            found = holder.get(path.element, path.component)
-            raise refused(at, found, f"a time that can be true ({why})", "check the carrier's clock", "12")
+            raise refused(
+                notes.at(holder, path),
+                path.read(holder),
+                f"a time that can be true ({why})",
+                "check the carrier's clock",
+                "12",
+            )
 
 
 def instant_at(
@@ -51,12 +64,15 @@ def instant_at(
     Raises DocumentError when it is no date.
     """
     path = instant.path
-    text = holder.get(path.element, path.component).strip()
-    beside = holder.get(path.element, path.component + 1).strip()
+    text = path.read(holder).strip()
     try:
-        return _read(instant.format, text, beside, zone_of_place, zone_of_partner)
+        if instant.time is None and instant.zone is None and instant.format != "x12":
+            beside = holder.get(path.element, path.component + 1).strip() if path.element else ""
+            return _read(instant.format, text, beside, zone_of_place, zone_of_partner)
+        clock, zone = _said(instant.time, holder), _said(instant.zone, holder)
+        return _read_parts(instant.format, text, clock, zone, zone_of_place, zone_of_partner)
     except ValueError as error:
-        at = notes.at(holder, path.element, path.component)
+        at = notes.at(holder, path)
         advice = "ask the partner for a corrected report"
         raise refused(at, text, f"a date or time ({error})", advice, "12") from error
 
@@ -70,3 +86,18 @@ def _read(
     else:
         moment = parse_pattern(text, wanted) if "%" in wanted else parse_edifact(text, wanted)
     return moment, *resolve(moment, zone_of_place, zone_of_partner)
+
+
+@lru_cache(maxsize=8192)
+def _read_parts(
+    wanted: str, day: str, clock: str, zone: str, zone_of_place: str | None, zone_of_partner: str | None
+) -> tuple[Moment, datetime, TimeBasis, str]:
+    if wanted == "x12":
+        moment = parse_x12(day, clock, zone)
+    else:
+        moment = parse_parts(day, clock, zone, "" if wanted == "edifact" else wanted)
+    return moment, *resolve(moment, zone_of_place, zone_of_partner)
+
+
+def _said(place: Path | None, holder: Segment) -> str:
+    return place.read(holder).strip() if place else ""

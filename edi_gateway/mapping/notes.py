@@ -16,22 +16,25 @@ class Notes:
     message: Message
     findings: list[Finding] = field(default_factory=list)
 
-    def at(self, segment: Segment, element: int = 0, component: int = 0) -> Position:
-        """A place in the message."""
+    def at(self, segment: Segment, path: Path | None = None) -> Position:
+        """A segment of the message, or the place in it that a path names."""
+        element = path.element if path else 0
         return Position(
             self.message.position.interchange,
             self.message.control_ref,
-            segment.number,
+            0 if segment.line else segment.number,
             segment.tag,
             element,
-            component if element else 0,
+            path.component if path and element else 0,
             segment.start,
             segment.end,
+            segment.line,
+            path.name if path else "",
         )
 
     def at_end_of(self, path: Path, segment: Segment) -> Position:
         """The place a path leads to, or the same place in the segment it starts from."""
-        return self.at(path.find(segment) or segment, path.element, path.component)
+        return self.at(path.find(segment) or segment, path)
 
     def warn(self, at: Position, found: str, expected: str, advice: str = "") -> None:
         """The event is taken, with a remark."""

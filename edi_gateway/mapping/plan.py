@@ -8,7 +8,7 @@ on a place is the n-th segment of its event, or the n-th of what is around it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -69,7 +69,7 @@ class Run:
     def __init__(self, event: Segment, group: Segment, plan: Plan, outlook: Sequence[Segment]) -> None:
         self.event = event
         self.plan = plan
-        self.segments = [event, group, *event.onward(plan.needed), *outlook]
+        self.segments = [event, group, *(event.onward(plan.needed) if plan.needed else ()), *outlook]
 
     def first(self, spots: Sequence[Spot]) -> str:
         """The first text that is there, trimmed and converted, or ""."""
@@ -85,17 +85,26 @@ class Run:
                 return said
         return ""
 
-    def follow(self, way: Way) -> Sequence[Segment]:
+    def follow(self, way: Way) -> Iterable[Segment]:
         """The segments it leads to."""
-        return way.segments(self.event) if isinstance(way, Path) else [self.segments[at] for at in way]
+        return way.segments(self.event) if isinstance(way, Path) else map(self.segments.__getitem__, way)
 
     def references(self) -> dict[str, tuple[str, ...]]:
         """Qualifier → values, each once."""
-        found: dict[str, dict[str, None]] = {}
+        found: dict[str, tuple[str, ...]] = {}
+        more: dict[str, dict[str, None]] = {}
         for qualifier, at, element, component in self.plan.references:
             for holder in at.segments(self.event) if isinstance(at, Path) else (self.segments[at],):
-                value = holder.get(element, component).strip()
+                value = (
+                    at.read(holder) if isinstance(at, Path) and at.name else holder.get(element, component)
+                ).strip()
                 name = value and (qualifier or holder.get(1).strip())
-                if name:
-                    found.setdefault(name, {})[value] = None
-        return {name: tuple(values) for name, values in found.items()}
+                if not name:
+                    continue
+                if name not in found:
+                    found[name] = (value,)
+                elif value not in found[name]:
+                    more.setdefault(name, {})[value] = None
+        for name, values in more.items():
+            found[name] += tuple(values)
+        return found

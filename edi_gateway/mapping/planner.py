@@ -96,6 +96,28 @@ class Planner:
         )
 
 
+def unplanned(places: EventPlaces) -> Plan:
+    """The plan for segments that have no form to go by, such as rows and nodes of a tree: every path is followed."""
+    references: list[Reference] = []
+    for reference in places.references:
+        if isinstance(reference, Path):
+            references.append(("", reference, 1, 2))
+            continue
+        for qualifier, every in reference.items():
+            references += [(qualifier, place, place.element, place.component) for place in every]
+    return Plan(
+        needed=(),
+        tracking_number=places.tracking_number,
+        piece=places.piece,
+        text=places.text,
+        occurred_at=[(instant, instant.path) for instant in places.occurred_at],
+        located_by=places.location.of,
+        account=places.account,
+        signatory=places.signatory,
+        references=references,
+    )
+
+
 class Surroundings:
     """What is around the events of one message."""
 
@@ -160,7 +182,8 @@ class _Search:
                 continue
             for qualifier, every in reference.items():
                 for place in every:
-                    yield from ((qualifier, at, place.element, place.component) for at in self._holders(place))
+                    holders = [place] if place.name else self._holders(place)
+                    yield from ((qualifier, at, place.element, place.component) for at in holders)
 
     def way(self, path: Path) -> Way:
         """Where the path leads; [] when that is nowhere."""
@@ -191,7 +214,7 @@ class _Search:
     def _spots(self, text: Text) -> Iterator[Spot]:
         path = text.path
         way = self.way(path) if path else path
-        if path is None or way is None or isinstance(way, Path):
+        if path is None or path.name or way is None or isinstance(way, Path):
             yield text
             return
         converted = text if text.convert or text.values else None

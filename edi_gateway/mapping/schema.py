@@ -106,11 +106,23 @@ class Instant(_Strict):
     """Where a point in time comes from, and what kind of statement it is."""
 
     path: Place = Field(description="the place of the date or time")
+    time: Place | None = Field(None, description="where the time of day stands when it has a place of its own")
+    zone: Place | None = Field(None, description="where the time zone stands when it has a place of its own")
     format: str = Field(
-        "edifact", description="edifact (the 2379 code beside the value), a 2379 code, or a strptime pattern"
+        "edifact",
+        description="edifact (the 2379 code beside the value), a 2379 code, x12 (373, 337 and 623), or a strptime"
+        " pattern (of date and time with one blank between them where they stand apart)",
     )
     classifier: Classifier | None = Field(None, description="ACT, EST or PLN when this place says so")
     derived: bool = Field(default=False, description="a last resort, not the event's own time: a warning is kept")
+
+    @model_validator(mode="after")
+    def _one_segment(self) -> Instant:
+        for place in (self.time, self.zone):
+            if place is not None and (place.steps):
+                msg = f'"{place}" is looked for in the segment of {self.path}: write only "@" with the element'
+                raise ValueError(msg)
+        return self
 
 
 _OneText = Annotated[Text, BeforeValidator(_as_source, json_schema_input_type=str | Text)]

@@ -37,7 +37,7 @@ def holder_of(text: Text, segment: Segment) -> Segment | None:
 def said(text: Text, holder: Segment) -> str:
     """What a segment says at the place of a text, converted."""
     assert text.path is not None
-    return convert(text, holder.get(text.path.element, text.path.component).strip())
+    return convert(text, text.path.read(holder).strip())
 
 
 def convert(text: Text, value: str) -> str:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from edi_gateway.frozen import quick
-from edi_gateway.mapping.zones import read_zone
+from edi_gateway.mapping.zones import ZoneText, read_zone
 from edi_gateway.model import TimeBasis
 
 
@@ -27,7 +27,8 @@ class Moment:
     """What a text says about time: a naive wall time, and an offset or an IANA zone if the text carried one.
 
     A date without a time stands at its noon, so that it falls on the same day in nearly every zone.
-    ``warning`` tells what had to be put right to read the text.
+    ``warning`` tells what had to be put right to read the text; ``standard`` is the zone of which the text named the
+    standard time, whatever the season.
     """
 
     local: datetime
@@ -35,6 +36,7 @@ class Moment:
     zone: str = ""
     date_only: bool = False
     warning: str = ""
+    standard: str = ""
 
 
 # Data element 2379: the layout of the digits (a zone may follow, _ZONED; or a second value, _RANGES).
@@ -90,6 +92,10 @@ _PLAIN: Final[Mapping[str, int]] = {"102": 8, "201": 10, "203": 12, "204": 14}
 _RANGE: Final = re.compile(r"(\d{6,14})-(\d{6,14})", re.ASCII)
 _SINGLE: Final = re.compile(r"(\d+) ?([+-]\d\d(?::?\d\d)?|[A-Za-z]{1,5})?", re.ASCII)
 
+_USUAL: Final[Mapping[int, str]] = {6: "101", 8: "102", 10: "201", 12: "203", 14: "204"}  # by digits
+_HOUR: Final = re.compile(r"%[-#]?[HIXc]")  # where the time of day begins in a pattern
+_ZONE_TEXT: Final = re.compile(r"(?:[+-]\d\d(?::?\d\d)?|[A-Za-z]{1,5})?", re.ASCII)
+
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD: Final = timedelta(hours=48)
 _DAY: Final = timedelta(days=1)
@@ -140,11 +146,14 @@ def resolve(moment: Moment, zone_of_place: str | None, zone_of_partner: str | No
 
     An offset or zone in the text wins, then the IANA zone of the place, then that of the partner; with none of
     them the wall time is taken as UTC and the warning says so. A wall time that summer time skips moves
-    forward; one that comes twice is taken as the first; both with a warning. ``moment.warning`` is not
-    repeated. Raises zoneinfo.ZoneInfoNotFoundError (a KeyError) for a zone nobody knows.
+    forward; one that comes twice is taken as the first; both with a warning. Standard time while the place keeps
+    summer time is taken at its word, with a warning. ``moment.warning`` is not repeated. Raises
+    zoneinfo.ZoneInfoNotFoundError (a KeyError) for a zone nobody knows.
     """
     if moment.offset is not None:
-        return moment.local.replace(tzinfo=_fixed(moment.offset)), TimeBasis.OFFSET, ""
+        when = moment.local.replace(tzinfo=_fixed(moment.offset))
+        warning = _out_of_season(when, zone_of_place or moment.standard) if moment.standard else ""
+        return when, TimeBasis.OFFSET, warning
     if moment.zone:
         return _in_zone(moment.local, moment.zone, TimeBasis.OFFSET)
     if zone_of_place:
@@ -153,6 +162,12 @@ def resolve(moment: Moment, zone_of_place: str | None, zone_of_partner: str | No
         return _in_zone(moment.local, zone_of_partner, TimeBasis.PARTNER)
     warning = "no time zone in the value, of the place or of the partner: taken as UTC"
     return moment.local.replace(tzinfo=UTC), TimeBasis.ASSUMED, warning
+
+
+def _out_of_season(when: datetime, place: str) -> str:
+    if not when.astimezone(_zone_info(place)).dst():
+        return ""
+    return f"standard time ({when:%z}) is written, while {place} keeps summer time then: taken at its word"
 
 
 def check_plausible(when: datetime, now: datetime) -> str:
@@ -222,6 +237,28 @@ def _wall(digits: str, layout: str) -> tuple[datetime, str]:
     except (ValueError, OverflowError):
         message = f"{digits} is no {layout} date: {_fault(year, parts)}"
         raise ValueError(message) from None
+
+
+def parse_parts(day: str, clock: str, zone: str, wanted: str) -> Moment:
+    """Read a date, a time of day and a zone that stand apart; ``wanted`` is a strptime pattern, a 2379 code or "".
+
+    The pattern is that of date and time with one blank between them; without a time it counts up to its hour. A zone
+    within date or time goes before ``zone``. Raises ValueError as the functions that read the parts.
+    """
+    if "%" in wanted:
+        text, pattern = (f"{day} {clock}", wanted) if clock else (day, _HOUR.split(wanted)[0].strip())
+        moment = parse_pattern(text, pattern)
+    else:
+        digits = day + clock.replace(":", "")
+        moment = parse_edifact(digits, wanted if wanted and clock else _USUAL.get(len(digits), wanted))
+    if moment.offset is not None or moment.zone or moment.date_only:
+        return moment
+    offset, name, unknown = read_zone(zone) if _ZONE_TEXT.fullmatch(zone) else ZoneText(warning=_no_zone(zone))
+    return replace(moment, offset=offset, zone=name, warning="; ".join(filter(None, (moment.warning, unknown))))
+
+
+def _no_zone(text: str) -> str:
+    return f"{text!r} is no time zone: taken as local time"
 
 
 @lru_cache

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from edi_gateway.errors import GatewayError, NotTriedError, RefusedError, StorageError, TransientError
-from edi_gateway.model import utc_now
+from edi_gateway.model import OutboundDocument, utc_now
 from edi_gateway.pipeline.partners import Destination
 from edi_gateway.pipeline.seal import is_due, seal_due
 from edi_gateway.store import claims, deliveries, waiting
@@ -30,6 +30,10 @@ _SURELY: Final = 0.8  # of a lease, for as long nobody else has begun, whatever 
 _LOOK_AGAIN: Final = 1.0  # seconds after which a run that waits for slow files looks for new ones
 _IN_A_ROW: Final = 5  # failures after which it is the server, not the file, and the destination rests
 _REST: Final = 1.0  # seconds; a dead server with a long queue must not keep the database busy
+
+
+class _LetGoError(TransientError):
+    """Nobody knows any more whether the claim is ours: no failure of the customer's server."""
 
 
 def due(db: Database, destinations: Iterable[Destination], now: datetime) -> set[str]:
@@ -172,7 +176,10 @@ async def _attempt(db: Database, destination: Destination, claim: Claim) -> bool
     except StorageError:
         raise  # says nothing about the customer's server
     except NotTriedError as error:
-        await _put_off(db, claim, error)
+        await _put_off(db, claim, str(error), error.next_probe)
+        return False
+    except _LetGoError as error:
+        await _put_off(db, claim, str(error), utc_now())
         return False
     except Exception as error:
         if not isinstance(error, GatewayError):
@@ -201,27 +208,40 @@ async def _record_arrival(db: Database, claim: Claim, receipt: str) -> DeliveryS
             await asyncio.sleep(_REST)
 
 
-async def _put_off(db: Database, claim: Claim, error: NotTriedError) -> None:
-    """The server is left alone for now: the file waits for the next probe and keeps its schedule."""
-    why, again_at = str(error), max(error.next_probe, utc_now() + timedelta(seconds=_REST))
-    await asyncio.to_thread(claims.finish_attempt, db, claim, Outcome.FAILED, why, again_at, tried=False)
-    log.info("delivery.put_off", file=claim.name, why=why, next_attempt_at=again_at.isoformat())
+async def _put_off(db: Database, claim: Claim, why: str, until: datetime) -> None:
+    """No failure of the customer's server: the file is tried again after a while and keeps its schedule."""
+    again_at = max(until, utc_now() + timedelta(seconds=_REST))
+    state = await asyncio.to_thread(claims.finish_attempt, db, claim, Outcome.FAILED, why, again_at, tried=False)
+    if state is None:
+        log.warning("delivery.outlived", file=claim.name, why=why, attempt=claim.number)
+    else:
+        log.info("delivery.put_off", file=claim.name, why=why, next_attempt_at=again_at.isoformat())
 
 
 async def _send(db: Database, destination: Destination, claim: Claim) -> str:
     """Send as long as the claim is ours; returns what was verified."""
-    document = await asyncio.to_thread(deliveries.document, db, claim)
+    document = await asyncio.to_thread(_bytes, db, claim)
     keeping = asyncio.create_task(_keep(db, claim))
     sending = asyncio.create_task(destination.sink.send(document, again=claim.again))
     try:
         await asyncio.wait({sending, keeping}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
             return sending.result()
-        raise TransientError("given up while sending: its claim ran out, so that another node may be sending it")
+        raise _LetGoError("given up while sending: its claim ran out, so that another node may be sending it")
     finally:
         for task in (sending, keeping):
             task.cancel()
         await asyncio.gather(sending, keeping, return_exceptions=True)
+
+
+def _bytes(db: Database, claim: Claim) -> OutboundDocument:
+    try:
+        return deliveries.document(db, claim)
+    except LookupError as error:
+        raise RefusedError(
+            f"its bytes are not in the database any more ({error}): make the file again with edi-gateway deliveries"
+            f" reissue {claim.delivery_id}, or restore a back-up of the database and retry"
+        ) from error
 
 
 async def _keep(db: Database, claim: Claim) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Final, Literal
 
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.render import Layout
 from edi_gateway.model import TrackingEvent
 from edi_gateway.plugins import Encoder, Format, Sink, Source
+
+_VERSION: Final = version("edi-gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Channel:
     patience: timedelta = timedelta(minutes=10)  # how long a file without its end is left alone; 0: not at all
     dedupe_window: int = 1  # minutes
     epoch_gap: timedelta = timedelta(days=90)
+
+    def reading(self) -> str:
+        """A digest of all that decides what its documents say; while it stays the same, so does what they say."""
+        how = (self.partner, self.format, self.mapping.version, self.accept_test, self.unique_references)
+        return sha256(repr((_VERSION, *how, self.dedupe_window, self.epoch_gap)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

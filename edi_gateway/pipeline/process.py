@@ -45,14 +45,16 @@ def process(
     """
     content = inbox.load(db, document.digest)
     told = events.was_told(db, document.id)
+    unentered = told and not interchanges.any_entered(db, document.id)
     # What a document said before is replaced by what it says now, and that needs all of it at once. One whose first
-    # reading broke off is read on with the same mapping: it says the same again, which is recognised piece by piece.
-    broken_off = document.processed_at is None and inbox.mappings_used(db, document.id) <= {channel.mapping.version}
+    # reading broke off is read on in the same way: it says the same again, which is recognised piece by piece.
+    reading = channel.reading()
+    broken_off = document.processed_at is None and document.reading == reading
     whole = told and not broken_off
     readings = read(
         content, channel.format, channel.mapping, channel.partner, document.received_at, accept_test=channel.accept_test
     )
-    recorder = Recorder(document, content, channel, destinations, reprocess=whole, read_before=told, stale=stale)
+    recorder = Recorder(document, content, channel, destinations, whole, told, unentered, stale)
     most = None if whole else EVENTS_PER_TRANSACTION
     pieces = batches(_until(readings, stopping), channel.partner.carrier, most, channel.dedupe_window)
     outcome = None
@@ -64,6 +66,8 @@ def process(
                     if last:
                         outcome = recorder.settle(connection)
                         settling(connection)
+                    else:
+                        inbox.note_reading(connection, document.id, reading)
     except _StoppedError:
         return None
     return outcome

@@ -92,6 +92,7 @@ class Recorder:
     destinations: Sequence[Destination]
     reprocess: bool
     read_before: bool  # something of it is recorded already
+    unentered: bool = False  # that, but none of its interchanges
     stale: Container[int] = ()  # documents that are read anew after this one
     counts: inbox.Counts = field(default_factory=inbox.Counts)
     quarantined: int = 0
@@ -171,9 +172,15 @@ class Recorder:
     def _enter(self, connection: Connection, part: Part, interchange: Interchange) -> list[Finding]:
         place = interchange.position
         digest = hashlib.sha256(memoryview(self.content)[place.start : place.end]).hexdigest()
-        unique = self.channel.unique_references
         entered = interchanges.enter(
-            connection, self.document, part.number, interchange, digest, broken=part.broken, unique=unique
+            connection,
+            self.document,
+            part.number,
+            interchange,
+            digest,
+            broken=part.broken,
+            unique=self.channel.unique_references,
+            unentered=self.unentered,
         )
         self._entered[part.number] = entered
         if entered.repeats is None:

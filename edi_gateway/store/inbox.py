@@ -166,11 +166,9 @@ def reopen(connection: Connection, document_id: int) -> None:
         raise LookupError(f"no document {document_id}")
 
 
-def mappings_used(db: Database, document_id: int) -> set[str]:
-    """Versions of the mappings with which that was read which is recorded of the document."""
-    used = select(PROVENANCE.c.mapping_version).where(PROVENANCE.c.document_id == document_id).distinct()
-    with db.read() as connection:
-        return set(connection.execute(used).scalars())
+def note_reading(connection: Connection, document_id: int, reading: str) -> None:
+    """What is recorded so far of a document whose reading is not at its end was read in this way."""
+    connection.execute(update(DOCUMENT).where(DOCUMENT.c.id == document_id).values(reading=reading))
 
 
 def told_first(connection: Connection, document_id: int) -> int:
@@ -222,4 +220,5 @@ def _row(carrier: str, document: RawDocument, digest: str, received: Received) -
         "duplicate_of": received.duplicate_of,
         "processed_at": None,
         "error": "",
+        "reading": "",
     }

@@ -11,12 +11,14 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, 
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
-from edi_gateway.model import Interchange
+from edi_gateway.model import Interchange, Position
 from edi_gateway.store.engine import Database, storable
 from edi_gateway.store.tables import METADATA, Document, InterchangeState
 from edi_gateway.store.tables import Interchange as InterchangeRow
 
 INTERCHANGE: Final = METADATA.tables["interchange"]
+PROVENANCE: Final = METADATA.tables["provenance"]
+AMENDMENT: Final = METADATA.tables["amendment"]
 UNIQUE_FOR: Final = timedelta(days=366)  # references are used again when their digits are used up
 
 
@@ -38,15 +40,18 @@ def enter(
     *,
     broken: bool,
     unique: bool,
+    unentered: bool = False,
 ) -> Entered:
     """Judge an interchange and note it, in the transaction that records the first of what it says.
 
     ``broken`` sets it aside whatever its reference. The same content under a reference accepted before is a duplicate;
     another content under one that was accepted within a year fails if references are ``unique``. What this document
-    was accepted with stays accepted, however often it is read.
+    was accepted with stays accepted, however often it is read; ``unentered``, when it was read before interchanges
+    were entered, that is what it told something of.
     """
     _take_turns(connection, document.carrier)
     stood = _withdraw(connection, document.id, number) == (InterchangeState.ACCEPTED, digest)
+    stood = stood or (unentered and _told_of(connection, document.id, interchange.position))
     key = _control_key(interchange.control_ref)
     if broken:
         entered = Entered(InterchangeState.FAILED)
@@ -89,6 +94,13 @@ def fail(connection: Connection, document_id: int) -> None:
     connection.execute(useless.where(INTERCHANGE.c.document_id == document_id))
 
 
+def any_entered(db: Database, document_id: int) -> bool:
+    """Whether an earlier reading entered the document's interchanges. The first versions entered none."""
+    theirs = select(INTERCHANGE.c.number).where(INTERCHANGE.c.document_id == document_id).limit(1)
+    with db.read() as connection:
+        return connection.execute(theirs).first() is not None
+
+
 def of_document(db: Database, document_id: int) -> list[InterchangeRow]:
     """The document's interchanges in order."""
     theirs = select_rows(InterchangeRow).where(InterchangeRow.document_id == document_id)
@@ -108,6 +120,14 @@ def _withdraw(connection: Connection, document_id: int, number: int) -> tuple[In
     row = connection.execute(select(INTERCHANGE.c.state, INTERCHANGE.c.digest).where(here)).first()
     connection.execute(delete(INTERCHANGE).where(here))
     return (row.state, row.digest) if row else None
+
+
+def _told_of(connection: Connection, document_id: int, place: Position) -> bool:
+    """Whether an event of the document was told there; what amends others has no place, and may have been there."""
+    here = PROVENANCE.c.document_id == document_id, PROVENANCE.c.start >= place.start, PROVENANCE.c.start < place.end
+    told = select(PROVENANCE.c.id).where(*here).limit(1)
+    amended = select(AMENDMENT.c.id).where(AMENDMENT.c.document_id == document_id).limit(1)
+    return any(connection.execute(some).first() for some in (told, amended))
 
 
 def _named_alike(document: Document, interchange: Interchange, key: str) -> ColumnElement[bool]:

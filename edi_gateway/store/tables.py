@@ -127,6 +127,7 @@ class Document(Base, table=True):
     events_unmapped: int = 0
     findings: int = 0
     error: str = ""
+    reading: str = ""  # how it was read, while that is not at its end
 
 
 class SourceKey(Base, table=True):

@@ -11,7 +11,7 @@ from itertools import chain, repeat
 from typing import Final
 
 from edi_gateway.formats.edifact.syntax import EdifactSegment, Reading, Shape
-from edi_gateway.formats.guide import Step, groups_of
+from edi_gateway.formats.guide import Nesting, Step, nesting_of
 from edi_gateway.model import MOST_AROUND, Segment
 
 _HEAD: Final = slice(3, 9)  # what follows a tag: room for a separator, a qualifier, a separator
@@ -20,31 +20,23 @@ _HEAD: Final = slice(3, 9)  # what follows a tag: room for a separator, a qualif
 class Body:
     """A message from its header to the segment before its trailer."""
 
-    __slots__ = ("_groups", "_held", "reading", "shape", "start", "steps")
+    __slots__ = ("_held", "_nesting", "reading", "shape", "start", "steps")
 
     def __init__(self, start: int, shape: Shape, reading: Reading, steps: Sequence[Step]) -> None:
         self.start = start
         self.shape = shape
         self.reading = reading
         self.steps = steps
-        self._groups: Sequence[int] = ()
+        self._nesting: Nesting | None = None
         self._held: dict[int, dict[str, list[int]]] = {}
 
     @property
-    def groups(self) -> Sequence[int]:
-        """For each segment the index of the one that holds it; the header's is -1."""
-        if not self._groups:
-            self._groups = groups_of(self.steps)
-        return self._groups
-
-    def end(self, index: int) -> int:
-        """Index of the first segment that is no longer below the one at ``index``."""
-        groups = self.groups
-        if index:
-            for end in range(index + 1, len(groups)):
-                if groups[end] < index:
-                    return end
-        return len(groups)
+    def nesting(self) -> Nesting:
+        """Which segment holds which."""
+        nesting = self._nesting
+        if nesting is None:
+            nesting = self._nesting = nesting_of(self.steps)
+        return nesting
 
     def held(self, index: int) -> Mapping[str, Sequence[int]]:
         """Tag → indices of the segments that the one at ``index`` holds."""
@@ -52,22 +44,21 @@ class Body:
         if held is None:
             held = self._held[index] = {}
             if self.steps[index].opens:
-                groups, tags = self.groups, self.shape.tags
-                for below in range(index + 1, self.end(index)):
+                (groups, ends), tags = self.nesting, self.shape.tags
+                for below in range(index + 1, ends[index]):
                     if groups[below] == index:
                         held.setdefault(tags[below], []).append(below)
         return held
 
     def context(self, index: int, inner_tag: str, event_tag: str) -> tuple[Hashable, list[int]]:
         """See Segment.context; indices instead of segments."""
-        steps, tags = self.steps, self.shape.tags
+        steps, tags, ends = self.steps, self.shape.tags, self.nesting.ends
         found, form = [index], list[Step]()
         for tag, nears in self.held(index).items():
             for near in nears[:MOST_AROUND] if tag != inner_tag else ():
-                end = self.end(near) if steps[near].opens else near + 1
-                if event_tag not in tags[near + 1 : end]:
-                    found += range(near, end)
-                    form += steps[near:end]
+                if event_tag not in tags[near + 1 : ends[near]]:
+                    found += range(near, ends[near])
+                    form += steps[near : ends[near]]
         return (tags[index], inner_tag, tuple(form)), found
 
 
@@ -108,10 +99,17 @@ class BodySegment(EdifactSegment):
         return self._body.start + self._body.shape.starts[self._index] + len(self._latin)
 
     @property
+    def place(self) -> tuple[int, int, int]:
+        """See Segment.place."""
+        body, index = self._body, self._index
+        start = body.start + body.shape.starts[index]
+        return index + 1, start, start + len(self._latin)
+
+    @property
     def parent(self) -> Segment | None:  # type: ignore[override]
         """The group that holds it; None for the header."""
         if self._parent is None and self._index:
-            self._parent = BodySegment(self._body, self._body.groups[self._index])
+            self._parent = BodySegment(self._body, self._body.nesting.groups[self._index])
         return self._parent
 
     @property
@@ -123,7 +121,7 @@ class BodySegment(EdifactSegment):
     def below(self) -> Iterator[Segment]:
         """See Segment.below."""
         body = self._body
-        return map(BodySegment, repeat(body), range(self._index + 1, body.end(self._index)))
+        return map(BodySegment, repeat(body), range(self._index + 1, body.nesting.ends[self._index]))
 
     def held(self, tag: str) -> Sequence[Segment]:
         """See Segment.held."""
@@ -135,18 +133,22 @@ class BodySegment(EdifactSegment):
         if not self._body.steps[self._index].opens:
             return ()
         body, tags, here = self._body, self._body.shape.tags, self._index
-        made, groups = {here: self}, body.groups
-        found = [index for index in range(here + 1, body.end(here)) if tags[index] == tag]
+        groups, ends = body.nesting
+        made = {here: self}
+        found = [index for index in range(here + 1, ends[here]) if tags[index] == tag]
         for index in found:
-            if groups[index] not in made:
-                made[groups[index]] = BodySegment(body, groups[index])
+            group = groups[index]
+            if group not in made:
+                made[group] = BodySegment(body, group, self if groups[group] == here else None)
         return [BodySegment(body, index, made[groups[index]]) for index in found]
 
     def holds_only(self, tag: str) -> bool:
         """See Segment.holds_only."""
-        body, here = self._body, self._index
-        tags, groups = body.shape.tags, body.groups
-        return all(tags[index] == tag for index in range(here + 1, body.end(here)) if groups[index] == here)
+        ends, tags, below = self._body.nesting.ends, self._body.shape.tags, self._index + 1
+        end = ends[self._index]
+        while below < end and tags[below] == tag:
+            below = ends[below]
+        return below == end
 
     def context(self, inner_tag: str, event_tag: str) -> tuple[Hashable, list[Segment]]:
         """See Segment.context."""
@@ -155,7 +157,7 @@ class BodySegment(EdifactSegment):
 
     def form(self) -> Hashable:
         """See Segment.form: a step for each tag says how they nest."""
-        return tuple(self._body.steps[self._index : self._body.end(self._index)])
+        return tuple(self._body.steps[self._index : self._body.nesting.ends[self._index]])
 
     def qualifiers(self, distances: Sequence[int]) -> list[str]:
         """See Segment.qualifiers. Most begin alike, so that their beginnings tell without cutting them up."""
@@ -169,5 +171,4 @@ class BodySegment(EdifactSegment):
 
     def onward(self, distances: Sequence[int]) -> list[Segment]:
         """See Segment.onward."""
-        body, here = self._body, self._index
-        return [BodySegment(body, here + distance) for distance in distances]
+        return [*map(BodySegment, repeat(self._body), map(self._index.__add__, distances))]

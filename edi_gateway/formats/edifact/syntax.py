@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from edi_gateway.model import Segment
 
@@ -154,16 +154,25 @@ def _cut_plain(text: str, marks: Delimiters) -> tuple[list[str], int]:
 
 def _glued(pieces: list[str], marks: Delimiters) -> list[str]:
     """Join what was cut at released terminators."""
+    doubtful = [index for index, piece in enumerate(pieces) if piece.endswith(marks.release)]
+    if not doubtful:
+        return pieces
     texts: list[str] = []
-    held = ""
-    for piece in pieces:
-        whole = held + piece
-        if whole.endswith(marks.release) and (len(whole) - len(whole.rstrip(marks.release))) % 2:
-            held = whole + marks.terminator
-        else:
-            texts.append(whole)
-            held = ""
-    return texts
+    begin = 0
+    for index in doubtful:
+        if index < begin or not _ends_released(pieces[index], marks.release):
+            continue
+        end = index + 1
+        while end < len(pieces) and _ends_released(pieces[end], marks.release):
+            end += 1
+        texts += pieces[begin:index]
+        texts.append(marks.terminator.join(pieces[index : end + 1]))
+        begin = end + 1
+    return texts + pieces[begin:]
+
+
+def _ends_released(text: str, release: str) -> bool:
+    return (len(text) - len(text.rstrip(release))) % 2 == 1
 
 
 def _cut_carefully(text: str, grammar: Grammar) -> Shape:
@@ -193,28 +202,32 @@ class Reading:
     grammar: Grammar
     codec: str
     wrapped: bool
-    marks: Delimiters = field(init=False)
+    component: str = field(init=False)
+    element: str = field(init=False)
+    release: str = field(init=False)
+    repetition: str = field(init=False)
     as_cut: bool = field(init=False)  # the text needs nothing to be done to it
     qualifiers: dict[str, str] = field(default_factory=dict, init=False)  # by how a segment goes on after its tag
 
     def __post_init__(self) -> None:
-        self.marks = self.grammar.delimiters
+        marks = self.grammar.delimiters
+        self.component, self.element = marks.component, marks.element
+        self.release, self.repetition = marks.release, marks.repetition
         self.as_cut = self.codec in _LATIN and not self.wrapped
 
-    def split(self, latin: str) -> list[list[str]]:
-        """Elements of a segment given as Latin-1, each as its components, the tag first."""
-        text, marks = latin if self.as_cut else self.text(latin), self.marks
-        if marks.release and marks.release in text:
-            return _split_released(text, self.grammar)
-        elements, mark = text.split(marks.element), marks.component
-        if marks.repetition and marks.repetition in text:
-            elements = [element.partition(marks.repetition)[0] for element in elements]
-        return [element.split(mark) for element in elements]
+    def cut(self, latin: str) -> list[str | list[str]]:
+        """Elements of a segment given as Latin-1, the tag first; those that need no care are not yet in components."""
+        text = latin if self.as_cut else self.text(latin)
+        if self.release and self.release in text:
+            return [*_split_released(text, self.grammar)]
+        elements: list[Any] = text.split(self.element)
+        if self.repetition and self.repetition in text:
+            return [element.partition(self.repetition)[0] for element in elements]
+        return elements
 
     def remember_qualifier(self, head: str, qualifier: str) -> None:
         """Remember a first element by the characters it begins with, where these are all that decide it."""
-        marks = self.marks
-        ends = (marks.element + qualifier + marks.element, marks.element + qualifier + marks.component)
+        ends = (self.element + qualifier + self.element, self.element + qualifier + self.component)
         if qualifier and head.startswith(ends) and len(self.qualifiers) < _REMEMBERED:
             self.qualifiers[head] = qualifier
 
@@ -264,7 +277,7 @@ class EdifactSegment(Segment):
         super().__init__(tag, number, start, start + len(latin))
         self._latin = latin
         self._reading = reading
-        self._fields: list[list[str]] | None = None
+        self._fields: list[str | list[str]] | None = None
 
     @property
     def key(self) -> Hashable:
@@ -275,19 +288,23 @@ class EdifactSegment(Segment):
         """The text at that place, counted from 1 (the tag is 0), released and decoded; "" when absent."""
         fields = self._fields
         if fields is None:
-            fields = self._fields = self._reading.split(self._latin)
+            fields = self._fields = self._reading.cut(self._latin)
         if element < len(fields):
             components = fields[element]
+            if type(components) is str:
+                components = fields[element] = components.split(self._reading.component)
             if component <= len(components):
                 return components[component - 1]
         return ""
 
     def components(self, element: int) -> list[str]:
         """All components of that element; none when the segment ends before it."""
-        elements = [[self.tag], *self.elements]
-        return elements[element] if element < len(elements) else []
+        self.get(element)  # cuts it
+        fields = self._fields or ()
+        return [*fields[element]] if element < len(fields) else []
 
     @property
     def elements(self) -> list[list[str]]:
         """All elements after the tag, each as its components."""
-        return self._reading.split(self._latin)[1:]
+        self.get(0)
+        return [self.components(element) for element in range(1, len(self._fields or ()))]

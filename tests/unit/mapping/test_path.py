@@ -68,7 +68,7 @@ def test_every_matching_segment_is_found_in_document_order() -> None:
         ("rff@1.2", "is no segment"),
         ("RFF@", "is no place"),
         ("RFF@0", "is no place"),
-        ("RFF@one", "is no place"),
+        ("RFF@1st", "is no place"),
         ("RFF[CN]@1.2", "is no condition"),
         ("", "is no segment"),
         ("^@2.1", "is no segment"),
@@ -93,4 +93,4 @@ def test_any_text_is_a_path_or_a_value_error(text: str) -> None:
         path = parse_path(text)
     except ValueError:
         return
-    assert path.steps or path.element
+    assert path.steps or path.is_place

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
 from edi_gateway.config.models import Gateway
@@ -23,6 +23,7 @@ from edi_gateway.pipeline.seal import seal_due
 from edi_gateway.store import claims, deliveries
 from edi_gateway.store.alarms import AlarmKind, alarms, raise_alarm
 from edi_gateway.store.claims import DELIVERY
+from edi_gateway.store.content import CONTENT
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import DeliveryState, Outcome
 from tests.unit.pipeline.outbound import Mailbox, owe, parcels, until, wire_globex
@@ -267,6 +268,42 @@ async def test_who_has_lost_the_claim_stops_sending(
     delivery = deliveries.delivery(db, 1)[0]
     assert ("another", DeliveryState.SEALED) == (delivery.claimed_by, delivery.state)
     assert DeliveryState.DELIVERED is claims.finish_attempt(db, other, Outcome.DELIVERED)
+
+
+async def test_what_the_database_holds_up_is_no_failure_of_the_customer(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another command holds the lock until the claim runs out: the file is given up, and keeps its schedule."""
+    wired, globex, mailbox = wire_globex(tmp_path, retry=[])
+    owe(db, wired, parcels(1))
+    monkeypatch.setattr(claims, "LEASE", timedelta(seconds=0.2))
+
+    async def hang(_document: OutboundDocument) -> None:
+        await asyncio.Event().wait()
+
+    mailbox.behave = hang
+    with second_node(db) as other, capture_logs() as said:
+        run = asyncio.create_task(deliver(db, globex))
+        await until(lambda: mailbox.tried)
+        with other.write() as connection:
+            connection.execute(update(DELIVERY).values(name=DELIVERY.c.name))
+            await until(lambda: mailbox.abandoned)
+        assert 0 == await run
+    delivery, attempts = deliveries.delivery(db, 1)
+    assert (DeliveryState.RETRYING, 0, 1) == (delivery.state, delivery.failures, len(attempts))
+    assert "delivery.put_off" in {line["event"] for line in said}
+
+
+async def test_a_file_whose_bytes_are_gone_is_a_dead_letter_at_once(db: Database, tmp_path: Path) -> None:
+    """No retry brings them back, and the customer has no part in it: the alarm says what makes the file again."""
+    wired, globex, mailbox = wire_globex(tmp_path, in_flight=1)
+    owe(db, wired, parcels(1))
+    seal_due(db, globex, utc_now())
+    with db.write() as connection:
+        connection.execute(delete(CONTENT).where(CONTENT.c.digest.in_(select(DELIVERY.c.digest))))
+    assert 0 == await deliver(db, globex)
+    assert ([], [DeliveryState.DEAD], 0) == (mailbox.tried, states(db), deliveries.delivery(db, 1)[0].failures)
+    assert "deliveries reissue 1" in standing(db)[AlarmKind.DEAD_LETTER]
 
 
 async def test_two_nodes_share_the_work_and_double_nothing(db: Database, tmp_path: Path) -> None:

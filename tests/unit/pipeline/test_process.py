@@ -186,6 +186,35 @@ def test_a_reading_that_broke_off_goes_on_piece_by_piece(
     assert (document.events_new, document.events_duplicate, document.messages) == (9, 0, 9)
 
 
+_NOTHING, _LAST = "standard/iftsta\n", "    mapping: standard/iftsta\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sizes"),
+    [
+        (_NOTHING, _NOTHING, [2, 2, 2, 2, 1]),
+        ("Europe/Berlin", "Europe/Lisbon", [9]),
+        ("channels:", "dedupe_window: 1h\nchannels:", [9]),
+        ("type: edifact", "type: edifact, charset: UNOD", [9]),
+        (_LAST, _LAST + "    accept_test: true\n", [9]),
+        (_LAST, _LAST + "    unique_references: false\n", [9]),
+    ],
+    ids=["nothing", "timezone", "dedupe_window", "charset", "accept_test", "unique_references"],
+)
+def test_a_reading_that_broke_off_goes_on_only_in_the_same_way(
+    db: Database, wired: Wired, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, old: str, new: str, sizes: list[int]
+) -> None:
+    """Whatever was changed that decides what is read: the document is read anew and in one piece."""
+    content = interchange(*(message(sts(f"K{n}", "21", n), ref=str(n)) for n in range(9)))
+    recorded = breaks_off(db, wired, content, monkeypatch)
+    after = configured.wired(tmp_path / "after", carriers__speedy=configured.CARRIER.replace(old, new))
+    process_pending(db, after.channels, after.destinations)
+    assert recorded[3:] == sizes
+    told = [shipments.history(db, f"K{n}") for n in range(9)]
+    assert [sum(not event.retracted for ship in those for event in ship.events) for those in told] == [1] * 9
+    assert waiting(db) == {"globex/edi": 9}
+
+
 def test_a_reading_that_broke_off_goes_on_with_another_mapping(
     db: Database, wired: Wired, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

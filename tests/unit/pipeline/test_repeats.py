@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from edi_gateway.model import RawDocument, Status
 from edi_gateway.pipeline import process as processing
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.store import events, findings, inbox, interchanges, shipments
 from edi_gateway.store.engine import Database
-from edi_gateway.store.tables import Document, DocumentState, FindingState
+from edi_gateway.store.tables import METADATA, Document, DocumentState, FindingState
 from edi_gateway.wiring import Wired
 from tests import configured
 from tests.unit.pipeline.iftsta import interchange, message, sts
@@ -56,6 +57,13 @@ def retry(db: Database, wired: Wired, document: int) -> Document:
         inbox.reopen(connection, document)
     process_pending(db, wired.channels, wired.destinations)
     return inbox.document(db, document)
+
+
+def forget_entries(db: Database, document: int) -> None:
+    """As if the document had been read by a version that entered no interchanges."""
+    entered = METADATA.tables["interchange"]
+    with db.write() as connection:
+        connection.execute(delete(entered).where(entered.c.document_id == document))
 
 
 def states(db: Database, document: int) -> list[str]:
@@ -234,6 +242,39 @@ def test_a_big_interchange_is_not_its_own_duplicate_after_a_crash(
     document = inbox.document(db, number)
     assert (document.state, document.events_new, known(db)) == (DocumentState.PROCESSED, 9, 9)
     assert states(db, take(db, wired, content + b"\n", name="b.edi").id) == ["duplicate"]
+
+
+@pytest.mark.parametrize("later", [FIRST + b"\n", OTHER], ids=["the same", "another content"])
+def test_what_was_told_before_interchanges_were_entered_is_no_repeat(db: Database, wired: Wired, later: bytes) -> None:
+    """Read again, it keeps what it told, though another has its reference by now; and so at every further reading."""
+    first = take(db, wired, FIRST).id
+    forget_entries(db, first)
+    second = take(db, wired, later, name="b.edi")
+    events_before = known(db)
+    for _ in range(2):
+        again = retry(db, wired, first)
+        assert (again.state, again.events_retracted) == (DocumentState.PROCESSED, 0)
+        assert [states(db, document) for document in (first, second.id)] == [["accepted"], ["accepted"]]
+        assert known(db) == events_before
+
+
+def test_a_cancellation_told_before_interchanges_were_entered_is_no_repeat(db: Database, wired: Wired) -> None:
+    """One that names a report and no event keeps cancelling it."""
+    take(db, wired, FIRST)
+    cancelling = take(db, wired, interchange(message(bgm="23+R1+1"), ref="I2"), name="b.edi").id
+    forget_entries(db, cancelling)
+    take(db, wired, interchange(message(sts("K3", "13", 0), bgm="23+R3+9"), ref="I2"), name="c.edi")
+    assert (retry(db, wired, cancelling).state, known(db)) == (DocumentState.PROCESSED, 1)
+
+
+def test_what_was_set_aside_before_interchanges_were_entered_may_be_a_repeat(db: Database, wired: Wired) -> None:
+    """Only the interchange of which something was told stands; the other was told by the corrected file."""
+    bad = interchange(message(sts("K2", "21", 0), trailer="9"), ref="I2")
+    first = take(db, wired, FIRST + bad).id
+    forget_entries(db, first)
+    take(db, wired, interchange(message(sts("K2", "21", 0)), ref="I2"), name="b.edi")
+    retry(db, wired, first)
+    assert (states(db, first), known(db)) == (["accepted", "failed"], 2)
 
 
 def test_of_two_that_are_processed_at_the_same_moment_one_is_set_aside(db: Database, wired: Wired) -> None:
