@@ -58,10 +58,14 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An interchange that came, and everything that was found in it; ``repeated`` says its reference came before."""
+    """An interchange that came, and everything that was found in it; ``repeated`` says its reference came before.
+
+    ``messages`` are those there is something to say of, of ``count`` altogether.
+    """
 
     interchange: Interchange  # its messages are used up
     messages: Sequence[ReceivedMessage] = field(default_factory=list)
+    count: int = 0
     repeated: bool = False
 
     @property
@@ -77,7 +81,7 @@ class Receipt:
             return Verdict.REJECTED
         refused = sum(message.refused for message in self.messages)
         if refused:
-            return Verdict.REJECTED if refused == len(self.messages) else Verdict.PARTLY_REJECTED
+            return Verdict.REJECTED if refused == self.count else Verdict.PARTLY_REJECTED
         noted = any(message.syntax for message in self.messages) or self.interchange.findings
         return Verdict.ACCEPTED_WITH_ERRORS if noted else Verdict.ACCEPTED
 

@@ -61,9 +61,7 @@ class EdifactAnswers:
             messages = [OutgoingMessage("1", body, "CONTRL", version, release, association=self.association)]
         return write_interchange(self._envelope(receipt, number, now, messages), messages)
 
-    def _envelope(
-        self, receipt: Receipt, number: int, now: datetime, messages: Sequence[OutgoingMessage]
-    ) -> Envelope:
+    def _envelope(self, receipt: Receipt, number: int, now: datetime, messages: Sequence[OutgoingMessage]) -> Envelope:
         subject = receipt.interchange
         texts = (text for message in messages for text in _texts(message.segments))
         said = "".join(texts) + _all(subject.sender) + _all(subject.recipient)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from edi_gateway.acknowledgements import Kind, ReceivedMessage, Receipt, Statement, Verdict
+from edi_gateway.acknowledgements import Kind, Receipt, ReceivedMessage, Statement, Verdict
 from edi_gateway.model import Finding, OutboundSegment, Party, Position, Segment, Severity
 
 _REJECTED: Final = "4"  # 0083: this level and all lower ones
@@ -148,7 +148,9 @@ class Said:
         self.segment = segment
         code = segment.get(action).strip()
         if code not in VERDICTS:
-            raise ValueError(f"action {code or 'nothing'} (0083) in {segment.tag}, expected one of {', '.join(VERDICTS)}")
+            raise ValueError(
+                f"action {code or 'nothing'} (0083) in {segment.tag}, expected one of {', '.join(VERDICTS)}"
+            )
         self.verdict = VERDICTS[code]
         self.reasons = list(_reasons(segment, action, what)) if self.verdict is not Verdict.RECEIVED else []
 

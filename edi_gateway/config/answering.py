@@ -1,0 +1,38 @@
+"""Options of acknowledgements → how the pipeline answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from edi_gateway.config.acknowledging import AcknowledgeOptions
+from edi_gateway.config.file_names import answer_name
+from edi_gateway.formats.edifact.answers import EdifactAnswers
+from edi_gateway.pipeline import partners
+from edi_gateway.plugins import Sink
+
+OUTLET: Final = "acknowledgements"  # the last part of an outlet's name, behind carrier and channel
+_LINE_BREAKS: Final = {"none": "", "lf": "\n", "crlf": "\r\n"}
+
+
+def wired_acknowledge(
+    options: AcknowledgeOptions, outlet: str, carrier: str, sink: Sink, retry: Sequence[timedelta]
+) -> partners.Acknowledge:
+    """How a carrier is answered, as the pipeline knows it."""
+    breaks = _LINE_BREAKS[options.line_breaks]
+    return partners.Acknowledge(
+        kinds=options.send,
+        when=options.when,
+        writer=EdifactAnswers(options.layout, options.association, breaks),
+        outlet=partners.Outlet(
+            name=outlet,
+            partner=carrier,
+            sink=sink,
+            file_name=partial(answer_name, options.file_name),
+            numbers=options.control_numbers.wired(""),
+            retry=retry,
+            within=options.within,
+        ),
+    )
