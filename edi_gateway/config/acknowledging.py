@@ -25,9 +25,7 @@ def _as_text(value: object) -> object:
 def _one_syntax(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
     if len({kind in _EDIFACT for kind in kinds}) > 1:
         found = ", ".join(kinds)
-        raise ValueError(
-            f"found {found}, expected acknowledgements of one syntax: contrl and aperak, or 997, 999 and ta1"
-        )
+        raise ValueError(f"found {found}, expected those of one syntax: contrl and aperak, or 997, 999 and ta1")
     if {Kind.FUNCTIONAL, Kind.IMPLEMENTATION} <= set(kinds):
         raise ValueError("found 997 and 999, expected one of them: a partner would be told the same twice")
     return tuple(dict.fromkeys(kinds))

@@ -29,7 +29,8 @@ def same_channels(channels: Sequence[Channel]) -> Iterator[str]:
     first: dict[str, str] = {}
     for channel in channels:
         if channel.name in first:
-            yield f"{channel.asked_at}channel {channel.name} once more, expected another name than {first[channel.name]}"
+            there = first[channel.name]
+            yield f"{channel.asked_at}channel {channel.name} once more, expected another name than at {there}"
         first.setdefault(channel.name, channel.asked_at.removesuffix(": "))
 
 
@@ -39,8 +40,8 @@ def awaited_in_vain(destinations: Sequence[Destination], channels: Sequence[Chan
     for each in destinations:
         if each.expects and each.customer not in speaking:
             yield (
-                f"{each.awaited_at}acknowledgement: {each.name} expects {each.expects}, but {each.customer} has no channel"
-                " that brings any, expected one below channels"
+                f"{each.awaited_at}acknowledgement: {each.name} expects {each.expects}, but {each.customer} has no"
+                " channel that brings any, expected one below channels"
             )
 
 

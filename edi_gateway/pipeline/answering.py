@@ -87,15 +87,18 @@ class Answering:
         made = answers.answered(connection, self.document.id)
         first = self.document.processed_at is None
         for number, receiving in self._receiving.items():
-            if receiving.duplicate_of is not None and first:
-                if answers.send_again(connection, receiving.duplicate_of, receiving.digest):
-                    continue
-            if self._silent(receiving):
+            if (first and self._sent_again(connection, receiving)) or self._silent(receiving):
                 continue
             receipt = receiving.receipt()
             for kind in self.acknowledge.kinds:
                 if (number, kind) not in made and self.acknowledge.due(kind, receipt):
                     self._seal(connection, number, kind, receipt, now or utc_now())
+
+    @staticmethod
+    def _sent_again(connection: Connection, receiving: _Receiving) -> bool:
+        """Whether the sender gets once more what he was told when the same interchange came first."""
+        original = receiving.duplicate_of
+        return original is not None and answers.send_again(connection, original, receiving.digest)
 
     def _silent(self, receiving: _Receiving) -> bool:
         """Whether nothing is to be said: to nobody, or to an acknowledgement."""

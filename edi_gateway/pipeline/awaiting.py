@@ -19,9 +19,7 @@ def tell_overdue(db: Database, destinations: Sequence[Destination], outlets: Seq
     for name in names:
         _tell(db, AlarmKind.OVERDUE, name, _overdue(name, overdue[name]) if name in overdue else "")
         _tell(db, AlarmKind.REJECTED, name, _rejected(name, *rejected[name]) if name in rejected else "")
-    missing = answers.unanswered(
-        db, {each.name: now - each.within for each in outlets}, [each.name for each in outlets]
-    )
+    missing = answers.unanswered(db, {each.name: now - each.within for each in outlets})
     for name, found in missing.items():
         _tell(db, AlarmKind.UNANSWERED, name, _unanswered(name, found))
 
@@ -35,7 +33,7 @@ def _tell(db: Database, kind: AlarmKind, subject: str, text: str) -> None:
 
 def _overdue(name: str, found: statements.Overdue) -> str:
     return (
-        f"{found.count} files wait for their acknowledgement, the oldest is delivery {found.delivery_id} ({found.name}),"
+        f"{found.count} files lack their acknowledgement, the oldest is delivery {found.delivery_id} ({found.name}),"
         f" awaited until {utc(found.since)}: see edi-gateway ledger {name.partition('/')[0]} and ask the partner"
     )
 
@@ -43,7 +41,7 @@ def _overdue(name: str, found: statements.Overdue) -> str:
 def _rejected(name: str, count: int, latest: int, file: str) -> str:
     return (
         f"{count} files were rejected, the latest is delivery {latest} ({file}): edi-gateway deliveries show {latest}"
-        f" says why, then reissue or skip; all of them: edi-gateway deliveries list --state rejected --destination {name}"
+        f" says why, then reissue or skip; all: edi-gateway deliveries list --state rejected --destination {name}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Acknowledgements that came: read into statements, matched with what we delivered, remarked on where they do not fit."""
+"""Acknowledgements that came: read into statements, and matched with what we delivered."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -77,13 +77,13 @@ def send_again(connection: Connection, document_id: int, digest: str = "") -> bo
     return bool(found)
 
 
-def unanswered(db: Database, late: Mapping[str, datetime], outlets: Collection[str]) -> dict[str, Unanswered]:
-    """What is amiss with the acknowledgements of these outlets; ``late`` is what was sealed before that instant."""
+def unanswered(db: Database, late: Mapping[str, datetime]) -> dict[str, Unanswered]:
+    """Outlet → what is amiss with its acknowledgements; ``late`` is what was sealed before that instant."""
     found: dict[str, Unanswered] = defaultdict(Unanswered)
     with db.read() as connection:
-        for name in outlets:
+        for name, instant in late.items():
             waiting = select(func.count()).where(
-                DELIVERY.c.destination == name, DELIVERY.c.state.in_(_OPEN), DELIVERY.c.sealed_at < late[name]
+                DELIVERY.c.destination == name, DELIVERY.c.state.in_(_OPEN), DELIVERY.c.sealed_at < instant
             )
             unwritten = (ANSWER.c.outlet == name, ANSWER.c.delivery_id.is_(None))
             refused = connection.execute(select(func.count()).where(*unwritten)).scalar_one()

@@ -54,10 +54,7 @@ def problem_code(finding: Finding) -> str:
 
     What stands behind is the code of the finding, where it has one.
     """
-    if finding.severity is Severity.WARNING:
-        letter = "W"
-    else:
-        letter = "E" if finding.level is Level.EVENT else "M"
+    letter = "W" if finding.severity is Severity.WARNING else "E" if finding.level is Level.EVENT else "M"
     return f"{letter}{finding.code or '1'}"[:8]
 
 
