@@ -69,7 +69,8 @@ class Run:
     def __init__(self, event: Segment, group: Segment, plan: Plan, outlook: Sequence[Segment]) -> None:
         self.event = event
         self.plan = plan
-        self.segments = [event, group, *(event.onward(plan.needed) if plan.needed else ()), *outlook]
+        needed = event.onward(plan.needed) if plan.needed else []
+        self.segments = [event, group, *needed, *outlook]
 
     def first(self, spots: Sequence[Spot]) -> str:
         """The first text that is there, trimmed and converted, or ""."""
