@@ -26,12 +26,11 @@ def same_names(destinations: Sequence[Destination]) -> Iterator[str]:
 
 def same_channels(channels: Sequence[Channel]) -> Iterator[str]:
     """A carrier's and a customer's channel of one name: what came by one would be taken for the other's."""
-    first: dict[str, str] = {}
+    carriers = {channel.name: channel.asked_at.removesuffix(": ") for channel in channels if channel.mapping}
     for channel in channels:
-        if channel.name in first:
-            there = first[channel.name]
+        if not channel.mapping and channel.name in carriers:
+            there = carriers[channel.name]
             yield f"{channel.asked_at}channel {channel.name} once more, expected another name than at {there}"
-        first.setdefault(channel.name, channel.asked_at.removesuffix(": "))
 
 
 def awaited_in_vain(destinations: Sequence[Destination], channels: Sequence[Channel]) -> Iterator[str]:

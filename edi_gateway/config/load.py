@@ -74,14 +74,16 @@ def configured_names(folder: Path) -> tuple[set[str], set[str]]:
     """
     channels = set(_names(folder, "carrier", "channels"))
     destinations = set(_names(folder, "customer", "destinations"))
-    outlets = {f"{name}/{OUTLET}" for name in channels}
+    outlets = {f"{name}/{OUTLET}" for name in _names(folder, "carrier", "channels", having="acknowledge")}
     return channels | set(_names(folder, "customer", "channels")), destinations | outlets
 
 
-def _names(folder: Path, kind: str, section: str) -> Iterator[str]:
+def _names(folder: Path, kind: str, section: str, having: str = "") -> Iterator[str]:
     for path in sorted((folder / f"{kind}s").glob("[!.]*.yaml")):
         located = load(path)
-        yield from (f"{located.get((kind,))}/{name}" for name, _ in _File(located, None).enabled(section))
+        for name, loc in _File(located, None).enabled(section):
+            if not having or located.get((*loc, having)):
+                yield f"{located.get((kind,))}/{name}"
 
 
 def load_config(folder: Path) -> Config:
