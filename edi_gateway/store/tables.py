@@ -191,6 +191,8 @@ class FindingRow(Base, table=True):
     component: int = 0
     start: int = Field(default=0, sa_type=BIG)
     end: int = Field(default=0, sa_type=BIG)
+    line: int = 0
+    name: str = ""
     found: str = Field(default="", sa_type=Text)
     expected: str = Field(default="", sa_type=Text)
     advice: str = Field(default="", sa_type=Text)
