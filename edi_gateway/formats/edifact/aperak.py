@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -14,6 +15,7 @@ _ERROR: Final = "313"
 _TEXT: Final = 70  # characters of a line of FTX C108 in D.96A, five lines
 _LINES: Final = 5
 _MOST: Final = 99  # errors named in one message
+_NUMBER: Final = re.compile(r"(\d+)-(\d+)")  # interchange and message, as our layouts number their documents
 _REJECTS: Final = frozenset({_ERROR, "RE"})
 _ACCEPTS: Final = frozenset({_ACKNOWLEDGEMENT, "AP", "AC", "AA"})
 _ABOUT: Final = ("ACW", "AAK", "ON", "TN")  # 1153: what is answered, best first
@@ -79,7 +81,9 @@ def statements(body: Segment) -> Iterator[Statement]:
         verdict = Verdict.REJECTED if errors else Verdict.ACCEPTED
     texts = [*body.held("FTX")] if not errors else []
     reasons = [_reason(error) for error in errors] + [_text(text) for text in texts]
-    yield Statement(Kind.APERAK, verdict, about, reasons=[reason for reason in reasons if reason])
+    numbered = _NUMBER.fullmatch(about)
+    reference, part = (numbered[1], numbered[2]) if numbered else (about, "")
+    yield Statement(Kind.APERAK, verdict, reference, part=part, reasons=[reason for reason in reasons if reason])
 
 
 def _reason(error: Segment) -> str:

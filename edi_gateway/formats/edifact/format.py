@@ -12,7 +12,7 @@ from edi_gateway.errors import DocumentError
 from edi_gateway.formats.edifact.charsets import codec_named, mask_shifted
 from edi_gateway.formats.edifact.completeness import is_complete
 from edi_gateway.formats.edifact.envelope import PADDING, Envelope
-from edi_gateway.formats.edifact.messages import MessageReader
+from edi_gateway.formats.edifact.messages import ACKNOWLEDGEMENTS, MessageReader
 from edi_gateway.formats.edifact.survey import begins_here, headless, next_message, next_start, read_envelope, shown
 from edi_gateway.formats.edifact.syntax import EdifactSegment
 from edi_gateway.formats.edifact.tally import prepared_at
@@ -40,9 +40,9 @@ class Edifact(Plugin):
     @field_validator("message")
     @classmethod
     def _has_guide(cls, value: str) -> str:
-        if value not in guide_names():
-            known = ", ".join(guide_names())
-            raise ValueError(f"there is no guide for {value!r}; there are: {known}")
+        known = [name for name in guide_names() if name not in ACKNOWLEDGEMENTS]
+        if value not in known:
+            raise ValueError(f"there is no guide for {value!r}; there are: {', '.join(known)}")
         return value
 
     @field_validator("charset")
