@@ -17,6 +17,7 @@ _PRAGMAS: Final = (  # as in the gateway
     "journal_mode=WAL",
     "synchronous=FULL",
     "wal_autocheckpoint=16000",
+    "cache_size=-16000",
     "foreign_keys=ON",
 )
 Rows = Sequence[tuple[Any, ...]]

@@ -49,7 +49,7 @@ def show_delivery(
     with settings.database() as db:
         delivery, attempts = store.delivery(db, number)
         successor = store.replaced_by(db, number)
-        said = [
+        said: list[dict[str, Any]] = [
             {
                 "received_at": utc(one.received_at),
                 "kind": str(one.kind),
@@ -82,7 +82,7 @@ def show_delivery(
     show(tried, as_json=False, empty="Not tried yet.")
     if said:
         console.print()
-        show([one | {"reasons": "; ".join(one["reasons"])} for one in said], as_json=False, empty="")
+        show([one | {"reasons": "; ".join(map(str, one["reasons"]))} for one in said], as_json=False, empty="")
 
 
 @deliveries.command("retry")

@@ -9,7 +9,6 @@ from edi_gateway.cli.settings import Settings
 from edi_gateway.errors import ConfigError
 from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline.samples import Sample, actual, differences, samples, write_golden
-from edi_gateway.plugins import plugin_classes
 
 mapping = typer.Typer(no_args_is_help=True, help="The mappings there are, and their samples as tests.")
 
@@ -46,8 +45,7 @@ def run_samples(
 
 
 def _holds(library: Library, sample: Sample, *, update: bool) -> bool:
-    syntax = plugin_classes("formats")["edifact"]()
-    events = actual(sample, library.reader(sample.mapping), syntax)  # type: ignore[arg-type]
+    events = actual(sample, library.reader(sample.mapping), library.format(sample.mapping))
     if update:
         write_golden(sample, events)
     problems = differences(sample, events)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -15,6 +14,7 @@ import typer
 
 from edi_gateway.cli.settings import Settings
 from edi_gateway.config.load import Config
+from edi_gateway.daemon.garbage import spare_the_collector
 from edi_gateway.daemon.service import Daemon, Loaded
 from edi_gateway.errors import ConfigError, StorageError
 from edi_gateway.pipeline.gate import Gate
@@ -41,8 +41,7 @@ def run(context: typer.Context) -> None:
             with suppress(StorageError):  # otherwise they run out by themselves
                 claims.release_all(db)
         sys.setswitchinterval(_TURN)
-        gc.collect()
-        gc.freeze()  # it stays: looking through it with what comes and goes would hold everybody up each time
+        spare_the_collector()
         gate = Gate(db, file and file.parent, installation.gateway.least_free)
         asyncio.run(_run(Daemon(db, gate, lambda: _loaded(_unmoved(settings.config(), config))), loaded))
 

@@ -14,7 +14,7 @@ from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.reading import read
 from edi_gateway.pipeline.views import Json, lines
-from edi_gateway.plugins import Format, plugin_classes
+from edi_gateway.plugins import Format
 
 _QUARANTINED, _UNUSABLE = 1, 2
 
@@ -69,8 +69,8 @@ def _reader(settings: Settings, mapping: str, carrier: str, channel: str) -> tup
     if bool(mapping) == bool(carrier):
         raise ConfigError("name exactly one of --mapping and --carrier")
     if mapping:
-        syntax: Format = plugin_classes("formats")["edifact"]()  # type: ignore[assignment]
-        return syntax, settings.library().reader(mapping), Partner("")
+        library = settings.library()
+        return library.format(mapping), library.reader(mapping), Partner("")
     return settings.reader_of(carrier, channel)
 
 

@@ -23,7 +23,7 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.located import Loc, Located, did_you_mean, load, validate
 from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline import partners
-from edi_gateway.plugins import Plugin, plugin_classes
+from edi_gateway.plugging import make_plugin
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 SHIPPED_MAPPINGS: Final = (
@@ -199,7 +199,7 @@ class _Building:
         """The enabled channels of a carrier."""
         for name, loc in file.enabled("channels"):
             source = self._plugin("sources", file.located, (*loc, "source"))
-            syntax = self._plugin("formats", file.located, (*loc, "format"))
+            syntax = self._format(file.located, loc)
             asked_at = self._mapping(file.located, (*loc, "mapping"))
             if file.model is None or source is None or syntax is None:
                 continue
@@ -285,29 +285,25 @@ class _Building:
                 within=options.acknowledgement.within if options.acknowledgement else timedelta(0),
             )
 
+    def _format(self, located: Located, loc: Loc) -> Any:
+        """What the channel says, else what its mapping does."""
+        if located.get((*loc, "format")) is not None:
+            return self._plugin("formats", located, (*loc, "format"))
+        name, asked_at = located.get((*loc, "mapping")), f"{located.at((*loc, 'mapping'))}: "
+        if self.library is None or not isinstance(name, str) or self.library.path(name) is None:
+            return None
+        return self.problems.attempt(partial(self.library.format, name, asked_at))
+
     def _plugin(self, group: str, located: Located, loc: Loc, defaults: Mapping[str, Any] | None = None) -> Any:
         if not isinstance(located.get(loc), dict):
             return None  # the file's own model says so
-        return self.problems.attempt(partial(_make_plugin, group, located, loc, defaults or {}, self.folder))
+        return self.problems.attempt(partial(make_plugin, group, located, loc, defaults or {}, self.folder))
 
     def _mapping(self, located: Located, loc: Loc) -> str:
         name, asked_at = located.get(loc), f"{located.at(loc)}: "
         if self.library is not None and isinstance(name, str):
             self.problems.attempt(partial(self.library.find, name, asked_at))
         return asked_at
-
-
-def _make_plugin(group: str, located: Located, loc: Loc, defaults: Mapping[str, Any], folder: Path) -> Plugin:
-    classes = plugin_classes(group)
-    wanted = located.get((*loc, "type"))
-    if not isinstance(wanted, str) or wanted not in classes:
-        place = ".".join(map(str, loc))
-        found = f"{place}: missing key 'type'" if wanted is None else f"{place}.type: found {wanted!r}"
-        near = did_you_mean(str(wanted), classes)
-        raise ConfigError(f"{located.at((*loc, 'type'))}: {found}, expected one of {', '.join(classes)}{near}")
-    known = classes[wanted]
-    own = {key: value for key, value in defaults.items() if key in known.model_fields}
-    return validate(known, located, loc, without=("type",), defaults=own, context={"folder": folder})
 
 
 def _place(problem: str) -> tuple[str, int]:

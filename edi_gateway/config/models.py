@@ -74,7 +74,9 @@ class ChannelOptions(Section):
     """How one carrier sends one kind of thing."""
 
     source: PluginOptions = Field(description="where files come from: a type and its options")
-    format: PluginOptions = Field(description="the syntax of the files: a type and its options")
+    format: PluginOptions | None = Field(
+        None, description="the syntax of the files: a type and its options; as the mapping says when left out"
+    )
     mapping: str = Field(description="the mapping that turns messages into events, such as standard/iftsta")
     every: PositiveDuration | None = Field(
         None, description="how often to look for files; as gateway.yaml when left out"

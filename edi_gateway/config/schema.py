@@ -23,6 +23,7 @@ _PLUGINS: Final = {  # definition and property → group of plugins whose option
     ("AcknowledgeOptions", "sink"): "sinks",
     ("CustomerChannelOptions", "source"): "sources",
     ("CustomerChannelOptions", "format"): "formats",
+    ("MappingFile", "format"): "formats",
     ("DestinationOptions", "sink"): "sinks",
     ("DestinationOptions", "format"): "encoders",
 }
@@ -33,10 +34,11 @@ def json_schema(file: str) -> dict[str, Any]:
     schema = _FILES[file].model_json_schema()
     definitions = schema.setdefault("$defs", {})
     for (owner, key), group in _PLUGINS.items():
-        if owner in definitions:
+        described = schema if owner == schema["title"] else definitions.get(owner)
+        if described is not None:
             options = [_plugin(name, kind, definitions) for name, kind in _classes(group).items()]
-            described = {"description": definitions[owner]["properties"][key]["description"]}
-            definitions[owner]["properties"][key] = described | {"anyOf": options}
+            said = {"description": described["properties"][key]["description"]}
+            described["properties"][key] = said | {"anyOf": options}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 
 

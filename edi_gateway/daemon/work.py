@@ -19,9 +19,10 @@ from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
 from edi_gateway.pipeline.partners import Channel, Destination, Outlet
 from edi_gateway.pipeline.process import process_pending
+from edi_gateway.pipeline.seal import Refusals
 from edi_gateway.pipeline.views import stranded_line
 from edi_gateway.store import inbox
-from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
+from edi_gateway.store.alarms import AlarmKind, clear_alarm, clear_gone, raise_alarm
 from edi_gateway.store.engine import Database
 from edi_gateway.store.waiting import stranded
 from edi_gateway.wiring import Wired
@@ -39,6 +40,7 @@ class Work:
         self._gate = gate
         self._stopping = stopping
         self._failures: dict[str, int] = defaultdict(int)
+        self._refusals = Refusals()
 
     async def poll(self, channel: Channel, memory: ChannelMemory) -> None:
         """Look at a channel once."""
@@ -86,7 +88,7 @@ class Work:
     async def due(self, destinations: Sequence[Destination], outlets: Sequence[Outlet]) -> set[str]:
         """Destinations and outlets with something to seal or to send."""
         try:
-            return await asyncio.to_thread(due, self._db, destinations, utc_now(), outlets)
+            return await asyncio.to_thread(due, self._db, destinations, utc_now(), self._refusals, outlets)
         except StorageError as error:
             await self._gate.close(error)
             return set()
@@ -94,7 +96,7 @@ class Work:
     async def deliver(self, destination: Destination | Outlet, stopping: Callable[[], bool]) -> None:
         """Seal and send what is due at a destination."""
         try:
-            await deliver(self._db, destination, stopping)
+            await deliver(self._db, destination, stopping, self._refusals)
         except StorageError as error:
             await self._gate.close(error)
         except Exception:
@@ -118,7 +120,9 @@ class Work:
         await self._tell(clear_alarm, AlarmKind.CONFIGURATION, _RELOAD)
 
     def _say_what_stands(self, wired: Wired) -> None:
-        for found in stranded(self._db, wired.channels.keys(), {each.name for each in wired.receivers}):
+        channels, receivers = wired.channels.keys(), {each.name for each in wired.receivers}
+        clear_gone(self._db, channels, receivers)
+        for found in stranded(self._db, channels, receivers):
             log.warning("partner.not_configured", why=stranded_line(found))
         for receiver in wired.receivers:
             tell_alarms(self._db, receiver)

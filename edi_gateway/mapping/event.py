@@ -27,13 +27,13 @@ LONGEST: Final = 256  # characters of what identifies: no directory allows more 
 ROUNDED: Final = re.compile(r"\d([.,]\d+)?E\+\d+")  # how spreadsheets write numbers too long for a cell
 _PLACES_NAMED: Final = 5  # of a long list of places, in an error
 
-_Place = tuple[Location, str | None]
+Place = tuple[Location, str | None]
 """A location and the zone kept there, if known."""
-_NOWHERE: Final[_Place] = (Location(), None)
+_NOWHERE: Final[Place] = (Location(), None)
 
 
 @dataclass(slots=True)
-class _Told:
+class Told:
     """What an event says of its status, and what that means in the directory of its message."""
 
     code: str
@@ -59,18 +59,19 @@ class EventReader:
         self._require = require
         self._codebook = codebook
         told = _paths(places.code, places.code_list, places.code_agency, places.reason)
-        self.told_alone = _alone([*told, *(each.path for each in require)], event_tag)
-        self._told: Memory[Hashable, _Told] = Memory()
-        self._places: Memory[Hashable, _Place] = Memory()
+        self.paths_of_code = [*told, *(each.path for each in require)]
+        self.told_alone = _alone(self.paths_of_code, event_tag)
+        self._told: Memory[Hashable, Told] = Memory()
+        self._places: Memory[Hashable, Place] = Memory()
 
-    def told(self, segment: Segment, directory: str, notes: Notes) -> _Told:
+    def told(self, segment: Segment, directory: str, notes: Notes) -> Told:
         """Code and reasons; raises DocumentError for a segment that is no event, or has no code."""
         if not self.told_alone or segment.key is None:
             return self._read_told(segment, notes)
         key = segment.key, directory
         return self._told.get(key) or self._told.keep(key, self._read_told(segment, notes))
 
-    def _read_told(self, segment: Segment, notes: Notes) -> _Told:
+    def _read_told(self, segment: Segment, notes: Notes) -> Told:
         for requirement in self._require:
             text = requirement.path.value(segment)
             if text not in requirement.values:
@@ -84,9 +85,9 @@ class EventReader:
         expected = f"a status code that the tables of {self.name} know"
         expected += f" for list {code_list}" if code_list else ""
         expected += f" of agency {agency}" if agency else ""
-        return _Told(code, code_list, agency, reasons, code_at, expected)
+        return Told(code, code_list, agency, reasons, code_at, expected)
 
-    def decide(self, told: _Told, directory: str) -> Decision:
+    def decide(self, told: Told, directory: str) -> Decision:
         """What the code tables say of it."""
         told.decision = self._codebook.decide(
             told.code, told.reasons, code_list=told.code_list, agency=told.agency, directory=directory
@@ -98,7 +99,7 @@ class EventReader:
         number = "".join(run.first(run.plan.tracking_number).split()).upper()
         return number or _missing(run.event, self.places.tracking_number, "a tracking number", notes)
 
-    def place(self, run: Run) -> _Place:
+    def place(self, run: Run) -> Place:
         """All parts from one segment: a name from here and a code from there would be a place that does not exist."""
         if not self.places.location.of:
             return self._read_place(run.event)
@@ -109,7 +110,7 @@ class EventReader:
                     return place
         return _NOWHERE
 
-    def _place(self, holder: Segment) -> _Place:
+    def _place(self, holder: Segment) -> Place:
         key = holder.key
         known = self._places.get(key)
         if known is None:
@@ -118,7 +119,7 @@ class EventReader:
                 self._places.keep(key, known)
         return known
 
-    def _read_place(self, holder: Segment) -> _Place:
+    def _read_place(self, holder: Segment) -> Place:
         places = self.places.location
         code = first(places.unlocode, holder)
         country = first(places.country, holder) or code[:2]
@@ -150,7 +151,7 @@ class Events:
         """The event of a segment; raises DocumentError when it cannot be read."""
         reader = self.reader
         told = reader.told(segment, self.directory, self.notes)
-        run = self._run(segment)
+        run = self.run_of(segment)
         plan = run.plan
         number = reader.tracking_number(run, self.notes)
         self._bounded(segment, "a tracking number", number)
@@ -160,7 +161,7 @@ class Events:
         if not decision.mapped:
             self._warn_unmapped(segment, told)
         location, zone = reader.place(run)
-        when, basis, date_only, classifier = self._occurred(run, zone, decision)
+        when, basis, date_only, classifier = self.occurred(run, zone, decision)
         return TrackingEvent(
             carrier=self.carrier,
             tracking_number=number,
@@ -186,7 +187,8 @@ class Events:
             provenance=self._provenance(segment, decision.rule),
         )
 
-    def _occurred(self, run: Run, zone: str | None, decision: Decision) -> tuple[datetime, TimeBasis, bool, Classifier]:
+    def occurred(self, run: Run, zone: str | None, decision: Decision) -> tuple[datetime, TimeBasis, bool, Classifier]:
+        """When it was, what that rests on, whether it is but a date, and what kind of statement it is."""
         for instant, way in run.plan.occurred_at:
             path = instant.path
             for holder in run.follow(way):
@@ -194,7 +196,8 @@ class Events:
                     break
             else:
                 continue
-            moment, when, basis, warning = instant_at(instant, holder, zone, self.clock.timezone, self.notes)
+            clock = self.clock
+            moment, when, basis, warning = instant_at(instant, holder, zone, clock.timezone, self.notes)
             if moment.warning or warning or instant.derived:
                 at, said = self.notes.at(holder, path), path.read(holder)
                 for text in filter(None, (moment.warning, warning)):
@@ -202,12 +205,14 @@ class Events:
                 if instant.derived:
                     self.notes.warn(at, said, "a time of the event itself; this one was taken as a last resort")
             classifier = decision.classifier or instant.classifier or Classifier.ACT
-            self.clock.check(when, moment, instant, run.event, self.notes, happened=classifier is Classifier.ACT)
+            if not clock.beyond_doubt(moment):
+                clock.check(when, instant, run.event, self.notes, happened=classifier is Classifier.ACT)
             return when, basis, moment.date_only, classifier
         places = " or ".join(str(instant.path) for instant in self.reader.places.occurred_at)
         raise refused(self.notes.at(run.event), "", f"a time of the event at {places}", "", "13")
 
-    def _run(self, segment: Segment) -> Run:
+    def run_of(self, segment: Segment) -> Run:
+        """The event with its plan, or with every path to be followed."""
         if self._surroundings is not None:
             return self._surroundings.run(segment)
         return Run(segment, segment.parent or segment, self.reader.unplanned, ())
@@ -237,7 +242,7 @@ class Events:
             rule,
         )
 
-    def _warn_unmapped(self, segment: Segment, told: _Told) -> None:
+    def _warn_unmapped(self, segment: Segment, told: Told) -> None:
         path = told.code_at
         holder = segment if path is None or self.reader.told_alone else path.find(segment)
         at = self.notes.at(holder or segment, path)

@@ -9,12 +9,14 @@ from datetime import datetime
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.codebook import Codebook
 from edi_gateway.mapping.event import LONGEST, EventReader, Events
+from edi_gateway.mapping.flat import FlatReader, flat
 from edi_gateway.mapping.instants import Clock, instant_at
 from edi_gateway.mapping.notes import Notes
 from edi_gateway.mapping.path import Levels, Path
 from edi_gateway.mapping.schema import EventPlaces, ReportPlaces, Requirement
 from edi_gateway.mapping.texts import first
-from edi_gateway.model import Finding, Level, Message, MessageFunction, Segment, Severity, TrackingEvent
+from edi_gateway.model import Finding, Level, Message, MessageFunction, Position, Segment, Severity, TrackingEvent
+from edi_gateway.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,14 @@ class Mapping:
     event: EventPlaces
     codebook: Codebook
     _events: EventReader = field(init=False, repr=False, compare=False)
+    _flat: bool = field(init=False, repr=False, compare=False)
+    _of_document: dict[object, FlatReader] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reader = EventReader(self.name, self.require, self.event, self.codebook, self.for_each.event_tag)
         object.__setattr__(self, "_events", reader)
+        object.__setattr__(self, "_flat", flat(self.for_each, reader))
+        object.__setattr__(self, "_of_document", {})
 
     def harmonize(self, message: Message, partner: Partner, now: datetime) -> Harmonized:
         """Read every event of a message; what cannot be read is a finding, and its neighbours go on."""
@@ -63,11 +69,27 @@ class Mapping:
         number = first(self.report.number, body)[:LONGEST]
         function = self._function(body, notes)
         issued_at = self._issued_at(body, clock, notes)
-        found = self.for_each.segments(body)
-        self._account_for_all(body, found, function, notes)
         directory = (*message.version.split(":"), "", "")[1]
         events = Events(self._events, notes, partner.carrier, clock, directory, number, self.version)
+        if isinstance(body, Table) and self._flat:
+            return Harmonized(function, number, issued_at, self._read_table(body, events), notes.findings)
+        found = self.for_each.segments(body)
+        self._account_for_all(body, found, function, notes)
         return Harmonized(function, number, issued_at, list(_readable(found, events, notes)), notes.findings)
+
+    def _read_table(self, table: Table, events: Events) -> list[TrackingEvent]:
+        """The events of a table by its columns, which are settled once for a document."""
+        reader = self._of_document.get((table.columns, events.clock.now, events.clock.timezone))
+        if reader is None:
+            reader = FlatReader(self._events, table.columns)
+            self._of_document.clear()
+            self._of_document[table.columns, events.clock.now, events.clock.timezone] = reader
+        if reader.lacking:
+            found, advice = f"columns {', '.join(table.columns.names)}", "name the column as the file calls it now"
+            at = Position(line=table.lines[0], tag="header", start=table.start, end=table.end)
+            events.notes.set_aside(Level.MESSAGE, at, found, reader.lacking, advice)
+            return []
+        return list(reader.read(table, events))
 
     def _function(self, body: Segment, notes: Notes) -> MessageFunction:
         report = self.report
@@ -84,8 +106,8 @@ class Mapping:
             if holder is None:
                 continue
             try:
-                moment, when, _, _ = instant_at(instant, holder, None, clock.timezone, notes)
-                clock.check(when, moment, instant, body, notes, happened=False)
+                _, when, _, _ = instant_at(instant, holder, None, clock.timezone, notes)
+                clock.check(when, instant, body, notes, happened=False)
             except DocumentError as error:
                 notes.findings.append(replace(error.finding, severity=Severity.WARNING))
             else:
@@ -98,8 +120,11 @@ class Mapping:
         """Nothing that looks like an event is passed over in silence."""
         tag = self.for_each.event_tag
         if not found and function is not MessageFunction.CANCELLATION:
-            what, expected = f"a message without {tag}", f"at least one {tag} at {self.for_each}"
+            problem = first(self.report.problem, body)
+            named = "events" if isinstance(self.for_each, Levels) else f"at least one {tag}"
+            what, expected = problem or f"a message without {tag}", f"{named} at {self.for_each}"
             advice = "a report that carries no status needs a profile of its own: ask the partner what it means"
+            advice = "the carrier has nothing to tell of it" if problem else advice
             notes.set_aside(Level.MESSAGE, notes.at(body), what, expected, advice)
         if self.for_each.all_of_a_tag:
             return

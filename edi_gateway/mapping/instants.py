@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -14,14 +15,19 @@ from edi_gateway.mapping.times import (
     Moment,
     check_plausible,
     parse_edifact,
+    parse_epoch,
+    parse_iso,
     parse_parts,
     parse_pattern,
     resolve,
+    zoned,
 )
 from edi_gateway.mapping.x12_times import parse_x12
 from edi_gateway.model import Segment, TimeBasis
 
 _FORESEEABLE: Final = timedelta(days=3650)  # an estimate or a plan further ahead is a slip of the pen
+_X12: Final = ("x12",)
+_PLAIN: Final = {"iso": parse_iso, "epoch": parse_epoch}
 _DAY: Final = timedelta(days=1)  # no zone is further from UTC
 _AFTER_ALL_DOUBT: Final = datetime(2000, 1, 2)  # noqa: DTZ001 - a wall time, in whatever zone
 
@@ -37,12 +43,12 @@ class Clock:
     def __post_init__(self) -> None:
         self._past = self.now.astimezone(UTC).replace(tzinfo=None) + _DAY
 
-    def check(
-        self, when: datetime, moment: Moment, instant: Instant, segment: Segment, notes: Notes, *, happened: bool
-    ) -> None:
+    def beyond_doubt(self, moment: Moment) -> bool:
+        """Whether it lies behind us wherever it was, and not too long ago: then it need not be checked."""
+        return _AFTER_ALL_DOUBT <= moment.local < self._past
+
+    def check(self, when: datetime, instant: Instant, segment: Segment, notes: Notes, *, happened: bool) -> None:
         """Raise DocumentError for a time that cannot be true; what has not happened yet may lie further ahead."""
-        if _AFTER_ALL_DOUBT <= moment.local < self._past:
-            return
         why = check_plausible(when, self.now if happened else self.now + _FORESEEABLE)
         if why:
             path = instant.path
@@ -66,37 +72,78 @@ def instant_at(
     path = instant.path
     text = path.read(holder).strip()
     try:
-        if instant.time is None and instant.zone is None and instant.format != "x12":
+        if instant.time is None and instant.zone is None and instant.formats != _X12:
             beside = holder.get(path.element, path.component + 1).strip() if path.element else ""
-            return _read(instant.format, text, beside, zone_of_place, zone_of_partner)
+            return _read(instant.formats, text, beside, zone_of_place, zone_of_partner)
         clock, zone = _said(instant.time, holder), _said(instant.zone, holder)
-        return _read_parts(instant.format, text, clock, zone, zone_of_place, zone_of_partner)
+        return _read_parts(instant.formats, text, clock, zone, zone_of_place, zone_of_partner)
     except ValueError as error:
         at = notes.at(holder, path)
         advice = "ask the partner for a corrected report"
         raise refused(at, text, f"a date or time ({error})", advice, "12") from error
 
 
+_Read = tuple[Moment, datetime, TimeBasis, str]
+
+
 @lru_cache(maxsize=8192)  # scans are reported in the order of their time: many share a minute with their neighbours
 def _read(
-    wanted: str, text: str, beside: str, zone_of_place: str | None, zone_of_partner: str | None
-) -> tuple[Moment, datetime, TimeBasis, str]:
-    if wanted == "edifact":
-        moment = parse_edifact(text, beside)
-    else:
-        moment = parse_pattern(text, wanted) if "%" in wanted else parse_edifact(text, wanted)
+    formats: tuple[str, ...], text: str, beside: str, zone_of_place: str | None, zone_of_partner: str | None
+) -> _Read:
+    moment = _one_of(formats, text, beside)
     return moment, *resolve(moment, zone_of_place, zone_of_partner)
 
 
 @lru_cache(maxsize=8192)
 def _read_parts(
-    wanted: str, day: str, clock: str, zone: str, zone_of_place: str | None, zone_of_partner: str | None
-) -> tuple[Moment, datetime, TimeBasis, str]:
-    if wanted == "x12":
-        moment = parse_x12(day, clock, zone)
-    else:
-        moment = parse_parts(day, clock, zone, "" if wanted == "edifact" else wanted)
+    formats: tuple[str, ...], day: str, clock: str, zone: str, zone_of_place: str | None, zone_of_partner: str | None
+) -> _Read:
+    moment = _joined_of(formats, day, clock, zone)
     return moment, *resolve(moment, zone_of_place, zone_of_partner)
+
+
+def moment_of(instant: Instant, day: str, clock: str, zone: str) -> Moment:
+    """What texts say of time that stand at the places of an instant; raises ValueError when it is no date."""
+    if instant.time is None and instant.zone is None and instant.formats != _X12:
+        return _one_of(instant.formats, day, "")
+    return _joined_of(instant.formats, day, clock, zone)
+
+
+def _one_of(formats: tuple[str, ...], text: str, beside: str) -> Moment:
+    if len(formats) == 1:
+        return _moment(formats[0], text, beside)
+    return _first_fit(formats, lambda wanted: _moment(wanted, text, beside))
+
+
+def _joined_of(formats: tuple[str, ...], day: str, clock: str, zone: str) -> Moment:
+    return _first_fit(formats, lambda wanted: _joined(wanted, day, clock, zone))
+
+
+def _first_fit(formats: tuple[str, ...], read: Callable[[str], Moment]) -> Moment:
+    """What the first of the formats makes of it; raises ValueError when none of them fits."""
+    said = []
+    for wanted in formats:
+        try:
+            return read(wanted)
+        except ValueError as error:
+            said.append(str(error))
+    raise ValueError("; ".join(said))
+
+
+def _moment(wanted: str, text: str, beside: str) -> Moment:
+    if wanted in _PLAIN:
+        return _PLAIN[wanted](text)
+    if wanted == "edifact":
+        return parse_edifact(text, beside)
+    return parse_pattern(text, wanted) if "%" in wanted else parse_edifact(text, wanted)
+
+
+def _joined(wanted: str, day: str, clock: str, zone: str) -> Moment:
+    if wanted == "x12":
+        return parse_x12(day, clock, zone)
+    if wanted in _PLAIN:
+        return zoned(_PLAIN[wanted](f"{day}T{clock}" if clock else day), zone)
+    return parse_parts(day, clock, zone, "" if wanted == "edifact" else wanted)
 
 
 def _said(place: Path | None, holder: Segment) -> str:

@@ -14,6 +14,7 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.located import Located, did_you_mean, load, validate
 from edi_gateway.mapping import harmonize, render
 from edi_gateway.mapping.codebook import Codebook, Table
+from edi_gateway.mapping.path import Syntax
 from edi_gateway.mapping.schema import (
     CodeList,
     EventPlaces,
@@ -25,6 +26,8 @@ from edi_gateway.mapping.schema import (
     SharedReasons,
     SharedTable,
 )
+from edi_gateway.plugging import make_plugin
+from edi_gateway.plugins import Format
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _T = TypeVar("_T")
@@ -67,6 +70,10 @@ class Library:
     def writer(self, name: str) -> render.Layout:
         """The mapping compiled for writing a customer's messages; raises ConfigError."""
         return _Compiler(self, name).writer()
+
+    def format(self, name: str, asked_at: str = "") -> Format:
+        """The syntax of the files that mapping reads, as it says itself; raises ConfigError when it says nothing."""
+        return _Compiler(self, name).format(asked_at)
 
     def use(self, name: str) -> tuple[str, tuple[str, ...]]:
         """What a mapping is for, reads or writes; or "cannot be used", with the reasons."""
@@ -144,9 +151,30 @@ class _Compiler:
         except ValueError as error:
             raise ConfigError(f"{top.path}:1: {error}") from error
 
+    def format(self, asked_at: str = "") -> Format:
+        """See Library.format."""
+        layer = next((layer for layer in self.layers if layer.file.format is not None), None)
+        if layer is None:
+            at = asked_at or f"{self.layers[0].located.path}:1: "
+            raise ConfigError(f"{at}{self.name} names no format, expected format: {{type: ...}} here or in the mapping")
+        made: Format = make_plugin("formats", layer.located, ("format",), {}, layer.located.path.parent)  # type: ignore[assignment]
+        return made
+
+    def _syntax(self, located: Located, chain: tuple[Path, ...]) -> Syntax:
+        """What places are written in: as the file says, else as what it builds on does."""
+        said = located.get(("syntax",))
+        if said is not None:
+            return said  # type: ignore[no-any-return]  # another text is refused with the file
+        parents = located.get(("extends",))
+        for parent in [parents] if isinstance(parents, str) else parents or ():
+            path = self.library.path(str(parent))
+            if path is not None and path not in chain:
+                return self._syntax(load(path), (*chain, path))
+        return "segments"
+
     def _layers(self, path: Path, chain: tuple[Path, ...]) -> Iterator[_Layer]:
         located = self._read(path)
-        file = validate(MappingFile, located)
+        file = validate(MappingFile, located, context={"syntax": self._syntax(located, (path,))})
         yield _Layer(file, located)
         for index, parent in enumerate(file.extends):
             asked_at = f"{path}:{located.line(('extends', index))}: "

@@ -44,7 +44,7 @@ class Planner:
         texts = (places.tracking_number, places.piece, places.text, places.account, places.signatory)
         usual = [text.path for each in texts for text in each if text.path]
         usual += [instant.path for instant in places.occurred_at if len(instant.path.steps) == 1]
-        outward = [path for path in _paths(places) if path.scope is Scope.OUTWARD]
+        outward = [path for path in _paths(places) if path.scope is Scope.OUTWARD and path.steps]
         self.places = places
         self.inside = _asked_for(path for path in usual if path.scope not in _OUTER)
         self.outside = _asked_for(outward)

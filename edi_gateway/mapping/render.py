@@ -138,7 +138,7 @@ class Layout:
     def _instant(self, event: TrackingEvent) -> Iterator[tuple[Path, str]]:
         instants = self.event.occurred_at
         chosen = next((each for each in instants if each.classifier is event.classifier), instants[0])
-        wanted = "102" if event.date_only else ("203" if chosen.format == "edifact" else chosen.format)
+        wanted = "102" if event.date_only else ("203" if chosen.formats[0] == "edifact" else chosen.formats[0])
         when = self._wall_time(event)
         if "%" in wanted:
             yield chosen.path, when.strftime(wanted)
@@ -183,9 +183,10 @@ def compile_layout(
     zone = ZoneInfo(timezone) if timezone else None
     layout = Layout(name, version, for_each.steps, zone, event, header, written, statuses)
     for instant in event.occurred_at:
-        if "%" not in instant.format and instant.format not in {*WRITTEN_FORMATS, "edifact"}:
+        wanted = instant.formats[0]
+        if "%" not in wanted and wanted not in {*WRITTEN_FORMATS, "edifact", "iso"}:
             known = ", ".join(WRITTEN_FORMATS)
-            raise ValueError(f"occurred_at: format {instant.format} cannot be written, expected one of {known}")
+            raise ValueError(f"occurred_at: format {wanted} cannot be written, expected one of {known}")
     for path in _targets(event, layout.constants):
         if path.scope is Scope.DEEP:
             raise ValueError(f"{path} can be read but not written: name the groups on the way instead of //")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -12,13 +12,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from edi_gateway.mapping.convert import CONVERTERS
-from edi_gateway.mapping.path import Path, parse_path, parse_place
+from edi_gateway.mapping.path import Levels, Path, Syntax, checked, parse_expression, parse_path, parse_place
 from edi_gateway.model import Classifier, Direction, MessageFunction, Status
 
 REASON = re.compile(r"[a-z][a-z_]*(\.[a-z0-9_]+)+")
@@ -36,12 +37,33 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
-def _place(value: object) -> object:
-    return parse_place(value) if isinstance(value, str) else value
+def _syntax(info: ValidationInfo) -> Syntax:
+    """What the file, or one it builds on, says its places are written in."""
+    said: Syntax = (info.context or {}).get("syntax", "segments")
+    return said
 
 
-def _segments(value: object) -> object:
-    return parse_path(value) if isinstance(value, str) else value
+def _place(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    syntax = _syntax(info)
+    return parse_place(value) if syntax == "segments" else parse_expression(value, syntax)
+
+
+def _segments(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    if _syntax(info) != "segments":
+        raise ValueError(f'"{value}" names segments, expected places with a name: trees have no segments')
+    return parse_path(value)
+
+
+def _events(value: object, info: ValidationInfo) -> object:
+    syntax = _syntax(info)
+    if syntax != "segments":
+        levels = value if isinstance(value, list) else [value]
+        return Levels(tuple(checked(str(level), syntax) for level in levels))
+    return _whole_segments(parse_path(value)) if isinstance(value, str) else value
 
 
 def _as_list(value: object) -> object:
@@ -108,10 +130,12 @@ class Instant(_Strict):
     path: Place = Field(description="the place of the date or time")
     time: Place | None = Field(None, description="where the time of day stands when it has a place of its own")
     zone: Place | None = Field(None, description="where the time zone stands when it has a place of its own")
-    format: str = Field(
-        "edifact",
-        description="edifact (the 2379 code beside the value), a 2379 code, x12 (373, 337 and 623), or a strptime"
-        " pattern (of date and time with one blank between them where they stand apart)",
+    format: OneOrMore = Field(
+        ("edifact",),
+        min_length=1,
+        description="edifact (the 2379 code beside the value), a 2379 code, x12 (373, 337 and 623), iso (ISO 8601),"
+        " epoch (seconds or milliseconds since 1970), or a strptime pattern (of date and time with one blank between"
+        " them where they stand apart); of a list, the first that fits. Elements with names are iso by default",
     )
     classifier: Classifier | None = Field(None, description="ACT, EST or PLN when this place says so")
     derived: bool = Field(default=False, description="a last resort, not the event's own time: a warning is kept")
@@ -123,6 +147,11 @@ class Instant(_Strict):
                 msg = f'"{place}" is looked for in the segment of {self.path}: write only "@" with the element'
                 raise ValueError(msg)
         return self
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """How it may be written, the usual way first."""
+        return ("iso",) if self.path.name and "format" not in self.model_fields_set else self.format
 
 
 _OneText = Annotated[Text, BeforeValidator(_as_source, json_schema_input_type=str | Text)]
@@ -176,6 +205,7 @@ class ReportPlaces(_Strict):
     function: Texts = Field((), description="the message function code (BGM 1225)")
     functions: dict[str, MessageFunction] = Field(default_factory=dict, description="function code → meaning")
     issued_at: Instants = Field((), description="when the report was made")
+    problem: Texts = Field((), description="why a message has no events, as the carrier tells it")
 
 
 class Requirement(_Strict):
@@ -285,14 +315,18 @@ def _zone(name: str) -> str:
 
 
 def _whole_segments(path: Path) -> Path:
-    if not path.steps or path.element:
+    if not path.steps or path.is_place:
         msg = f'"{path}" names no segments, expected a path without "@" such as CNI/STS or //STS'
         raise ValueError(msg)
     return path
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-EventSegments = Annotated[SegmentPath, AfterValidator(_whole_segments)]
+EventPath = Annotated[
+    Path | Levels,
+    BeforeValidator(_events),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "examples": ["CNI/STS"]}),
+]
 
 
 class MappingFile(_Strict):
@@ -303,8 +337,14 @@ class MappingFile(_Strict):
     timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
         None, description="zone of times that name none; the carrier's file may say otherwise"
     )
-    for_each: Annotated[SegmentPath, AfterValidator(_whole_segments)] | None = Field(
-        None, description="one event for each of these segments"
+    syntax: Syntax | None = Field(
+        None, description="what places are written in: paths of segments, JMESPath (json), XPath (xml)"
+    )
+    format: dict[str, Any] | None = Field(
+        None, description="the syntax of the files it reads: a type and its options, as in a channel"
+    )
+    for_each: EventPath | None = Field(
+        None, description="one event for each of these segments, or the levels of a tree down to its events"
     )
     require: tuple[Requirement, ...] | None = Field(None, description="what must stand there for it to be an event")
     report: ReportPlaces | None = Field(None, description="what the message says of itself")

@@ -15,6 +15,7 @@ from edi_gateway.model import Interchange, Message, OutboundDocument, utc_now
 from edi_gateway.pipeline.partners import Acknowledge
 from edi_gateway.pipeline.reading import Reading
 from edi_gateway.store import answers, outbox
+from edi_gateway.store.engine import part
 from edi_gateway.store.sealed import Terms, enter
 from edi_gateway.store.tables import Document
 
@@ -115,7 +116,7 @@ class Answering:
         subject = receipt.interchange
         terms = Terms(key, subject.recipient.id, subject.sender.id, acknowledges=kind)
         try:
-            with connection.begin_nested():
+            with part(connection):
                 control = outbox.next_control_number(
                     connection, key, outlet.numbers.start, outlet.numbers.maximum, roll_over=outlet.numbers.roll_over
                 )

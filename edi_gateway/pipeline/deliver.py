@@ -15,7 +15,7 @@ import structlog
 from edi_gateway.errors import GatewayError, NotTriedError, RefusedError, StorageError, TransientError
 from edi_gateway.model import OutboundDocument, utc_now
 from edi_gateway.pipeline.partners import Destination, Outlet
-from edi_gateway.pipeline.seal import is_due, seal_due
+from edi_gateway.pipeline.seal import Refusals, is_due, seal_due
 from edi_gateway.store import claims, deliveries, waiting
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.claims import Claim
@@ -36,13 +36,21 @@ class _LetGoError(TransientError):
     """Nobody knows any more whether the claim is ours: no failure of the customer's server."""
 
 
-def due(db: Database, destinations: Iterable[Destination], now: datetime, outlets: Iterable[Outlet] = ()) -> set[str]:
+def due(
+    db: Database,
+    destinations: Iterable[Destination],
+    now: datetime,
+    refusals: Refusals | None = None,
+    outlets: Iterable[Outlet] = (),
+) -> set[str]:
     """The names of those for which `deliver` has something to do. Two queries, however many there are."""
+    refusals = refusals or Refusals()
     known = {destination.name: destination for destination in destinations}
     sending = known.keys() | {outlet.name for outlet in outlets}
     most = max((destination.batch.at_most for destination in known.values()), default=1)
     to_seal = waiting.to_seal(db, most)
     full = {name for name, owed in to_seal.items() if name in known and is_due(owed, known[name].batch, now)}
+    full = {name for name in full if not refusals.rests(known[name], now)}
     return full | (waiting.to_send(db, now) & sending)
 
 
@@ -60,13 +68,18 @@ def tell_alarms(db: Database, destination: Destination | Outlet) -> None:
     raise_alarm(db, AlarmKind.ORDER_BLOCKED, destination.name, text)
 
 
-async def deliver(db: Database, destination: Destination | Outlet, stopping: Callable[[], bool] = lambda: False) -> int:
+async def deliver(
+    db: Database,
+    destination: Destination | Outlet,
+    stopping: Callable[[], bool] = lambda: False,
+    refusals: Refusals | None = None,
+) -> int:
     """Seal and send until nothing is due at one destination or outlet; returns how many files were delivered.
 
     A file that hangs holds up only what has to come after it. ``stopping``: what is on its way is finished, nothing
     else is begun. Raises StorageError once what is on its way has ended.
     """
-    run = _Run(db, destination, stopping)
+    run = _Run(db, destination, stopping, refusals or Refusals())
     with structlog.contextvars.bound_contextvars(destination=destination.name):
         try:
             await run.work()
@@ -81,8 +94,11 @@ async def deliver(db: Database, destination: Destination | Outlet, stopping: Cal
 class _Run:
     """One run of one destination: what is on its way, and how it went so far."""
 
-    def __init__(self, db: Database, destination: Destination | Outlet, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, db: Database, destination: Destination | Outlet, stopping: Callable[[], bool], refusals: Refusals
+    ) -> None:
         self.delivered = 0
+        self._refusals = refusals
         self._db = db
         self._destination = destination
         self._stopping = stopping
@@ -118,7 +134,8 @@ class _Run:
         destination = self._destination
         if isinstance(destination, Outlet):
             return 0  # acknowledgements are sealed when their interchange is recorded
-        return await asyncio.to_thread(seal_due, self._db, destination, utc_now(), destination.in_flight)
+        limit = destination.in_flight
+        return await asyncio.to_thread(seal_due, self._db, destination, utc_now(), limit, self._refusals)
 
     async def _take_off(self) -> None:
         while len(self._flying) < self._destination.in_flight and not (self._stopping() or self._resting()):

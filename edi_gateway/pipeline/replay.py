@@ -21,7 +21,7 @@ from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.process import process, set_aside
 from edi_gateway.pipeline.recording import Outcome
 from edi_gateway.store import inbox, replays
-from edi_gateway.store.engine import Database
+from edi_gateway.store.engine import Database, part
 from edi_gateway.store.replays import Chosen
 from edi_gateway.store.tables import Action, DocumentState, InterchangeState
 
@@ -78,7 +78,7 @@ class Replay:
             with _undone(self.db) as connection:
                 begun, changed = utc_now(), list[int]()
                 while True:
-                    outcome = self._read(rest[-1], stale, partial(_within, connection))
+                    outcome = self._read(rest[-1], stale, partial(part, connection))
                     tally.add(outcome)
                     changed += outcome.changed if outcome else []
                     progress(rest.pop())
@@ -130,10 +130,3 @@ def _undone(db: Database) -> Iterator[Connection]:
     with suppress(_UndoneError), db.write() as connection:
         yield connection
         raise _UndoneError
-
-
-@contextmanager
-def _within(connection: Connection) -> Iterator[Connection]:
-    """A part of a transaction that can be taken back alone."""
-    with connection.begin_nested():
-        yield connection

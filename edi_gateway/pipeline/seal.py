@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 import structlog
@@ -15,13 +15,15 @@ from edi_gateway.model import OutboundDocument, OutboundMessage
 from edi_gateway.pipeline.partners import Batch, Destination
 from edi_gateway.store import deliveries, outbox
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
-from edi_gateway.store.engine import Database
+from edi_gateway.store.engine import Database, part
 from edi_gateway.store.outbox import Due
 from edi_gateway.store.sealed import Terms
 from edi_gateway.store.tables import Action, DeliveryState
 
 log = structlog.get_logger()
 _ALL = 1_000_000_000
+_REST = timedelta(seconds=2)  # after the first refusal; twice as long after each further one
+_LONGEST_REST = timedelta(minutes=1)
 _FUNCTIONS = {Action.REPORT: "9", Action.CANCEL: "1"}  # BGM 1225
 
 
@@ -29,11 +31,39 @@ class _NothingToSealError(Exception):
     """What was due has been cancelled or taken by another node meanwhile."""
 
 
-def seal_due(db: Database, destination: Destination, now: datetime, at_most: int = _ALL) -> int:
+class Refusals:
+    """Destinations no file could be made for: each rests for a growing while, or until it is configured anew."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Destination, timedelta, datetime]] = {}
+
+    def rests(self, destination: Destination, now: datetime) -> bool:
+        """Whether it is too early to try again."""
+        refused, _, until = self._of.get(destination.name, (None, _REST, now))
+        return refused is destination and until - _LONGEST_REST <= now < until  # a clock set back makes nobody wait
+
+    def note(self, destination: Destination, now: datetime) -> None:
+        """It was refused again."""
+        refused, rest, _ = self._of.get(destination.name, (None, _REST, now))
+        rest = min(rest * 2, _LONGEST_REST) if refused is destination else _REST
+        self._of[destination.name] = destination, rest, now + rest
+
+    def forget(self, destination: Destination) -> None:
+        """A file could be made, or nothing was due."""
+        self._of.pop(destination.name, None)
+
+
+def seal_due(
+    db: Database, destination: Destination, now: datetime, at_most: int = _ALL, refusals: Refusals | None = None
+) -> int:
     """Seal as many files as are due at that destination, but not more than that; returns how many.
 
-    Why none could be made is an alarm until one is. Raises StorageError when the database could not take it.
+    Why none could be made is an alarm until one is; ``refusals`` remembers not to try that all the time.
+    Raises StorageError when the database could not take it.
     """
+    refusals = refusals or Refusals()
+    if refusals.rests(destination, now):
+        return 0
     sealed = 0
     try:
         while sealed < at_most and _is_due(db, destination, now):
@@ -44,9 +74,11 @@ def seal_due(db: Database, destination: Destination, now: datetime, at_most: int
         raise
     except Exception as error:
         why = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
+        refusals.note(destination, now)
         if raise_alarm(db, AlarmKind.SEALING_REFUSED, destination.name, why) and not isinstance(error, RefusedError):
             log.exception("destination.not_sealed", destination=destination.name)
         return sealed
+    refusals.forget(destination)
     clear_alarm(db, AlarmKind.SEALING_REFUSED, destination.name)
     return sealed
 
@@ -113,13 +145,12 @@ def _seal_one(db: Database, destination: Destination, now: datetime) -> bool:
         if not rows:
             raise _NothingToSealError
         try:
-            with connection.begin_nested():
+            with part(connection):
                 number, document, rows = _fit(connection, destination, rows, now)
                 sealed = [row.outbox_id for row in rows]
-                outbox.seal(
-                    connection, destination.name, destination.customer, number, document, sealed, _terms(destination)
-                )
-        except outbox.UsedUpError:
+                terms = _terms(destination)
+                outbox.seal(connection, destination.name, destination.customer, number, document, sealed, terms)
+        except (outbox.UsedUpError, StorageError):
             raise
         except Exception:
             if not _refuse_unwritable(connection, destination, rows, now):

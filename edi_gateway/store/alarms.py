@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
@@ -32,6 +33,17 @@ class AlarmKind(StrEnum):
     ORDER_BLOCKED = "order_blocked"  # a dead letter holds back the files behind it
 
 
+_OF_CHANNELS: Final = (AlarmKind.CHANNEL_FAILING, AlarmKind.HOST_KEY)
+_OF_DESTINATIONS: Final = (
+    AlarmKind.DEAD_LETTER,
+    AlarmKind.SEALING_REFUSED,
+    AlarmKind.ORDER_BLOCKED,
+    AlarmKind.OVERDUE,
+    AlarmKind.REJECTED,
+    AlarmKind.UNANSWERED,
+)
+
+
 def raise_alarm(db: Database, kind: AlarmKind, subject: str, text: str) -> bool:
     """Let the alarm stand, with this text from now on; returns whether it is a new one.
 
@@ -58,6 +70,15 @@ def clear_alarm(db: Database, kind: AlarmKind, subject: str) -> bool:
         connection.execute(delete(ALARM).where(*_this(kind, subject)))
     log.info("alarm.cleared", kind=kind, subject=subject)
     return True
+
+
+def clear_gone(db: Database, channels: Collection[str], destinations: Collection[str]) -> None:
+    """Nobody works for any other channel or destination, so nobody else would ever clear their alarms."""
+    there = dict.fromkeys(_OF_CHANNELS, channels) | dict.fromkeys(_OF_DESTINATIONS, destinations)
+    for alarm in alarms(db):
+        kind = AlarmKind(alarm.kind)
+        if kind in there and alarm.subject not in there[kind]:
+            clear_alarm(db, kind, alarm.subject)
 
 
 def alarms(db: Database) -> list[Alarm]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -29,6 +28,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from edi_gateway.errors import ConfigError, StorageError
+from edi_gateway.store.turn import Turn
 
 T = TypeVar("T")
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -43,15 +43,15 @@ _IN_LIST: Final = 5_000  # SQLite takes 32,766 variables in a statement, Postgre
 class Database:
     """Transactions on ``sqlite:///path`` or ``postgresql+psycopg://...``, from any thread.
 
-    On SQLite one connection both writes and checkpoints, and one thread at a time holds it; a commit is on the disk
-    before it returns (synchronous=FULL), because a carrier's file may be deleted on the strength of it.
+    On SQLite one connection both writes and checkpoints, and threads hold it in the order of asking; a commit is on
+    the disk before it returns (synchronous=FULL), because a carrier's file may be deleted on the strength of it.
     Raises ConfigError for any other URL.
     """
 
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
         lite = self._url.drivername == "sqlite"
-        self._turn: AbstractContextManager[Any] = threading.Lock() if lite else nullcontext()
+        self._turn: AbstractContextManager[Any] = Turn() if lite else nullcontext()
         self._writer = _sqlite_engine(self._url, QueuePool, "IMMEDIATE") if lite else _postgres_engine(self._url)
         self._reader = _sqlite_engine(self._url, QueuePool, "DEFERRED") if lite else self._writer
 
@@ -106,6 +106,23 @@ class Database:
         self._writer.dispose()
 
 
+@contextmanager
+def part(connection: Connection) -> Iterator[Connection]:
+    """A part of a transaction that can be taken back alone.
+
+    Raises StorageError as `Database.write` does; what it belongs to must end then, as SQLite takes all of it back.
+    """
+    with _transient():
+        inner = connection.begin_nested()
+        try:
+            yield connection
+        except BaseException:
+            with suppress(OperationalError):  # it is gone already, and why is what has to be said
+                inner.rollback()
+            raise
+        inner.commit()
+
+
 def chunks(items: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:
     """The items in lists short enough for one statement."""
     rest = iter(items)
@@ -131,7 +148,11 @@ def reserve_ids(connection: Connection, table: Table, count: int) -> Sequence[in
 
 def is_storable(said: str) -> bool:
     """Whether a database takes the text as it is."""
-    return ("\0" not in said) if said.isascii() else not _REFUSED.search(said)
+    try:
+        said.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return False
+    return "\0" not in said
 
 
 def storable(said: str) -> str:
@@ -164,6 +185,7 @@ def _sqlite_engine(url: URL, pool: type[NullPool | QueuePool], begin: str, *, fo
             "journal_mode=WAL",
             "synchronous=FULL",
             "wal_autocheckpoint=16000",
+            "cache_size=-16000",  # KiB: holds what a batch changes, which then is written at the commit and not before
             f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
             f"query_only={'OFF' if writes else 'ON'}",
         ):

@@ -90,9 +90,12 @@ def forget(db: Database, channel: str, key: str) -> None:
 def retain(db: Database, channel: str, keys: Collection[str]) -> int:
     """Forget the channel's committed keys that are not among ``keys``, their files are gone; return how many."""
     kept = {storable(key) for key in keys}
-    with db.write() as connection:
+    with db.read() as connection:  # mostly nothing is gone, and a look takes no turn at writing
         there = connection.execute(select(SOURCE_KEY.c.key).where(SOURCE_KEY.c.channel == channel)).scalars()
         gone = [key for key in there if key not in kept]
+    if not gone:
+        return 0
+    with db.write() as connection:
         for some in chunks(gone):
             connection.execute(delete(SOURCE_KEY).where(SOURCE_KEY.c.channel == channel, SOURCE_KEY.c.key.in_(some)))
     return len(gone)

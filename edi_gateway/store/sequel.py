@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from json import JSONDecoder
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from edi_gateway.store.bulk import Row, among, instant_text, instants, listed, s
 from edi_gateway.store.dossier import EVENT, SHIPMENT, Number
 from edi_gateway.store.engine import reserve_ids
 from edi_gateway.store.reconcile import Change
-from edi_gateway.store.reports import Said
+from edi_gateway.store.reports import MessageReport, Said
 
 _STATUS: Final[Mapping[str, Status]] = {status.value: status for status in Status}
 _DIRECTION: Final[Mapping[str, Direction]] = {direction.value: direction for direction in Direction}
@@ -45,6 +45,7 @@ _FINGERPRINT: Final = 9
 
 _Known = Sequence[Any]  # a shipment's id, tracking number and the columns of `rows.STATE`, as text
 Sequel = tuple[Number, _Known, Sequence[Said]]  # what follows on what is known of a number, in the order of time
+_Message = tuple[int, str, str, str | None, str]
 _NEW: Final = (0, "", Status.UNKNOWN.value, "", Direction.FORWARD.value, None, "", None, None, "{}", None, None)
 
 
@@ -134,7 +135,7 @@ class _Page:
         self._zone = self._instant(received_at)[_BARE:]
         self._document_id = document_id
         self._received_at = self._instant(received_at)
-        self._issued = cache(lambda moment: moment and self._instant(moment))
+        self._messages: dict[int, _Message] = {}  # by identity: all of them are held by who calls
         self.new: list[Row] = []
         self.changed: list[Row] = []
         self.events: list[str | int | None] = []
@@ -146,9 +147,9 @@ class _Page:
         key, _, stands, reason, way, status_at, decided, began, ended, times, earliest, latest = known
         status, direction = _STATUS[stands], _DIRECTION[way]
         milestones: dict[str, list[str]] = _JSON.raw_decode(times)[0] if key else {}
-        document_id, received_at, issued = self._document_id, self._received_at, self._issued
+        received_at, zone = self._received_at, self._zone
         for _, event, message, words, references, place, _, at, offset, fingerprint in said:
-            event_id, before, before_that, latest = next(keys), status, reason, at + self._zone
+            event_id, before, before_that, latest = next(keys), status, reason, at + zone
             earliest = earliest or latest
             if event.classifier is Classifier.ACT:
                 began, ended = began or latest, latest
@@ -160,7 +161,7 @@ class _Page:
             self.events += rows.event_row(
                 words, references, latest, offset, event_id, fingerprint, shipment_id, 0, received_at
             )
-            told = (document_id, received_at, _ORIGINAL, issued(message.issued_at), message.document_number)
+            told = self._messages.get(id(message)) or self._message(message)
             self.provenance += rows.provenance_row(place, event_id, latest, offset, 0, event.correction.real, told)
             self.changes.append(Change("new", event_id, shipment_id, event, before, status, before_that != reason))
         row = (
@@ -171,6 +172,13 @@ class _Page:
             self.changed.append(row)
         else:
             self.new.append((*row, 1, *number))
+
+    def _message(self, message: MessageReport) -> _Message:
+        """What all reports of a message have in common."""
+        issued_at = self._instant(message.issued_at) if message.issued_at else None
+        told = (self._document_id, self._received_at, _ORIGINAL, issued_at, message.document_number)
+        self._messages[id(message)] = told
+        return told
 
 
 def _mark(milestones: dict[str, list[str]], status: Status, at: str) -> None:

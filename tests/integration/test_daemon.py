@@ -215,6 +215,18 @@ def test_a_channel_that_fails_again_and_again_is_an_alarm(gateway: Gateway, faul
     assert logged(gateway, "alarm.cleared")["kind"] == "channel_failing"
 
 
+def test_the_alarm_of_a_channel_goes_with_the_channel(gateway: Gateway, faults: Faults) -> None:
+    """Taken out of the configuration it will never be polled with success; the alarms of those that stay, stay."""
+    faults.add(Refuse(operation="list"))
+    started(gateway)
+    wait_until(lambda: len(gateway.ask("status")[0]["alarms"]) == 2, 60, "both channels fail")
+    edit(gateway, "customers/globex", '  - {carrier: nordlog, account: "4402*"}\n', "")
+    (gateway.config / "carriers/nordlog.yaml").unlink()
+    gateway.hang_up()
+    assert logged(gateway, "alarm.cleared")["subject"] == "nordlog/status"
+    assert [alarm["subject"] for alarm in gateway.ask("status")[0]["alarms"]] == ["kurier/scans"]
+
+
 def test_a_partner_that_hangs_does_not_hold_up_the_end(
     gateway: Gateway, server: ServerUnderTest, faults: Faults
 ) -> None:

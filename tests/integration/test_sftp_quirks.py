@@ -146,6 +146,23 @@ async def test_a_file_given_away_once_survives_a_commit_that_fails(own: ServerUn
     assert names(own.root / "out") == []
 
 
+@pytest.mark.parametrize("batch_files", [1, 64])
+async def test_a_file_given_away_once_that_is_not_taken_stays_and_is_not_held_open(
+    own: ServerUnderTest, faults: Faults, batch_files: int
+) -> None:
+    """It is neither closed, which would give it away, nor kept open until there are too many; the others arrive."""
+    put(own.root / "out", "a.edi", CONTENT)
+    put(own.root / "out", "b.edi", b"b")
+    faults.set(OneShot())
+    memory = Recall()
+    async with source(own, one_shot=True, trust_sizes=False, max_size="1kB", batch_files=batch_files) as channel:
+        await poll(channel, memory)
+        leaks = Leaks()
+        assert await poll(channel, memory) == {"b.edi": b"b"}
+        await leaks.none()
+        assert names(own.root / "out") == ["a.edi"]
+
+
 async def test_a_file_given_away_once_survives_a_connection_that_drops(own: ServerUnderTest, faults: Faults) -> None:
     """A file read in part is not closed, which would be taken for its end."""
     put(own.root / "out", "a.edi", CONTENT)

@@ -95,10 +95,12 @@ class SftpSource(Endpoint):
         session = await self._link.session()
         failures: list[TransientError] = []
         for batch in batches(await self._fresh(session, memory), self.batch_files, self.batch_bytes):
-            taken = [each for each in await self._take(session, batch, failures) if self._is_whole(each, memory)]
+            session = await self._link.session()  # what was not committed of the last batch may have cost the former
+            taken = await self._take(session, batch, failures)
+            whole = [each for each in taken if self._is_whole(each, memory)]
             try:
-                if taken:
-                    yield [self._arrival(session, each, memory) for each in taken]
+                if whole:
+                    yield [self._arrival(session, each, memory) for each in whole]
             finally:
                 if any(each.held for each in taken):  # not committed: to close it would tell that we have it
                     session.abort()

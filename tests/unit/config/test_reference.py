@@ -137,7 +137,7 @@ def test_carrier_and_customer_show_the_defaults_they_name(reference: Config) -> 
     assert carrier.dedupe_window == CarrierFile.model_fields["dedupe_window"].default
     channel, destination = carrier.channels["status-files"], customer.destinations["edi"]
     shown: list[tuple[BaseModel | None, set[str]]] = [
-        (channel, {"every", "acknowledge"}),
+        (channel, {"every", "format", "acknowledge"}),
         (channel.acknowledge, {"retry"}),
         (destination, {"retry", "acknowledgement"}),
         (destination.acknowledgement, set()),

@@ -84,10 +84,10 @@ def test_a_reference_that_came_before_is_reported_as_a_duplicate() -> None:
 def test_segments_and_elements_are_named_where_the_error_is() -> None:
     """UCS counts segments with UNH as the first, UCD counts elements with the tag as the first."""
     what = receipt(interchange(message(*BODY)))
-    places = [(4, "XYZ", 4, 1, "12"), (4, "XYZ", 2, 0, "13"), (3, "XYZ", 0, 0, "15")]
+    places = [(4, (4, 1), "12"), (4, (2, 0), "13"), (3, (0, 0), "15")]
     found = tuple(
-        Finding(Severity.QUARANTINE, Level.MESSAGE, Position("REF1", "M1", *where), "x", "y", code=code)
-        for *where, code in places
+        Finding(Severity.QUARANTINE, Level.MESSAGE, Position("REF1", "M1", segment, "XYZ", *place), "x", "y", code=code)
+        for segment, place, code in places
     )
     refused = Receipt(what.interchange, [ReceivedMessage(what.messages[0].message, 0, found)], 1)
     expected = [

@@ -18,7 +18,7 @@ LIBRARY = Library([MAPPINGS])
 @pytest.mark.parametrize("sample", list(samples(LIBRARY)), ids=lambda sample: f"{sample.mapping}/{sample.path.stem}")
 def test_a_sample_gives_its_golden_events(sample: Sample) -> None:
     """To the letter, provenance included."""
-    assert differences(sample, actual(sample, LIBRARY.reader(sample.mapping), Edifact())) == []
+    assert differences(sample, actual(sample, LIBRARY.reader(sample.mapping), LIBRARY.format(sample.mapping))) == []
     assert expected(sample)
 
 

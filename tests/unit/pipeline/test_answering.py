@@ -51,7 +51,7 @@ def test_every_interchange_of_a_document_is_answered_when_it_is_recorded(db: Dat
     ]
     assert [one.control_number for one, _ in found] == [1, 2, 3]
     assert [one.name for one, _ in found] == [f"contrl_SPEEDY_{number:09}.edi" for number in (1, 2, 3)]
-    assert due(db, [], utc_now(), partners.outlets) == {OUTLET}
+    assert due(db, [], utc_now(), outlets=partners.outlets) == {OUTLET}
 
 
 def test_a_repeated_file_brings_the_same_answer_again(db: Database, partners: Wired) -> None:
@@ -63,7 +63,7 @@ def test_a_repeated_file_brings_the_same_answer_again(db: Database, partners: Wi
         assert take(db, partners, content, name=name).state is DocumentState.IGNORED
         [(delivery, _)] = sealed(db)
         assert delivery.state is DeliveryState.RETRYING
-        assert due(db, [], utc_now(), partners.outlets) == {OUTLET}
+        assert due(db, [], utc_now(), outlets=partners.outlets) == {OUTLET}
         _deliver_all(db)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
 from edi_gateway.config.models import Gateway
-from edi_gateway.errors import RefusedError, TransientError
+from edi_gateway.errors import NotTriedError, RefusedError, StorageError, TransientError
 from edi_gateway.model import OutboundDocument, utc_now
 from edi_gateway.pipeline import deliver as sending
 from edi_gateway.pipeline.deliver import deliver, due, next_attempt, tell_alarms
@@ -274,7 +274,7 @@ async def test_what_the_database_holds_up_is_no_failure_of_the_customer(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another command holds the lock until the claim runs out: the file is given up, and keeps its schedule."""
-    wired, globex, mailbox = wire_globex(tmp_path, retry=[])
+    wired, globex, mailbox = wire_globex(tmp_path, retry=[], in_flight=1)
     owe(db, wired, parcels(1))
     monkeypatch.setattr(claims, "LEASE", timedelta(seconds=0.2))
 
@@ -283,7 +283,7 @@ async def test_what_the_database_holds_up_is_no_failure_of_the_customer(
 
     mailbox.behave = hang
     with second_node(db) as other, capture_logs() as said:
-        run = asyncio.create_task(deliver(db, globex))
+        run = asyncio.create_task(deliver(db, globex, lambda: bool(mailbox.abandoned)))
         await until(lambda: mailbox.tried)
         with other.write() as connection:
             connection.execute(update(DELIVERY).values(name=DELIVERY.c.name))
@@ -292,6 +292,40 @@ async def test_what_the_database_holds_up_is_no_failure_of_the_customer(
     delivery, attempts = deliveries.delivery(db, 1)
     assert (DeliveryState.RETRYING, 0, 1) == (delivery.state, delivery.failures, len(attempts))
     assert "delivery.put_off" in {line["event"] for line in said}
+
+
+async def test_an_open_circuit_uses_up_no_retry(db: Database, tmp_path: Path) -> None:
+    """Nothing was tried: the file keeps its schedule and waits for the moment at which the server is asked again."""
+    wired, globex, mailbox = wire_globex(tmp_path, retry=[])
+    owe(db, wired, parcels(1))
+    probe = utc_now() + timedelta(hours=1)
+
+    async def left_alone(_document: OutboundDocument) -> None:
+        raise NotTriedError("left alone", probe)
+
+    mailbox.behave = left_alone
+    assert 0 == await deliver(db, globex)
+    delivery = deliveries.delivery(db, 1)[0]
+    assert (DeliveryState.RETRYING, 0, probe) == (delivery.state, delivery.failures, delivery.next_attempt_at)
+
+
+async def test_an_arrival_is_recorded_however_long_the_database_refuses(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forgotten, the file would be sent twice."""
+    wired, globex, mailbox = wire_globex(tmp_path)
+    owe(db, wired, parcels(1))
+    monkeypatch.setattr(sending, "_REST", 0.01)
+    finish, refusals = claims.finish_attempt, iter(range(3))
+
+    def refused(*args: Any, **more: Any) -> DeliveryState | None:
+        if next(refusals, None) is not None:
+            raise StorageError("disk full")
+        return finish(*args, **more)
+
+    monkeypatch.setattr(claims, "finish_attempt", refused)
+    assert 1 == await deliver(db, globex)
+    assert (files(1), [DeliveryState.DELIVERED]) == (mailbox.tried, states(db))
 
 
 async def test_a_file_whose_bytes_are_gone_is_a_dead_letter_at_once(db: Database, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from edi_gateway.errors import TransientError
+from edi_gateway.errors import StorageError, TransientError
 from edi_gateway.model import RawDocument
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.replay import Replay, Tally
@@ -239,3 +239,21 @@ def test_documents_are_chosen_by_number_channel_and_time(db: Database, before: W
     assert numbers(since=NOW + timedelta(minutes=1), until=NOW + timedelta(minutes=3)) == [2, 3]
     assert numbers(channel="speedy/more") == []
     assert replays.abandon(db) == 0
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_a_preview_on_a_full_disk_says_so_and_leaves_nothing(db: Database, before: Wired, after: Wired) -> None:
+    """SQLite takes back more than was asked for; nothing may be set aside for the sake of it."""
+    content = interchange(*(message(sts(f"K{n}", "QX::87", n % 60), ref=str(n)) for n in range(300)))
+    fill(db, before, [content])
+    stood = [(each.state, each.events_new) for each in inbox.documents(db)]
+    with db.write() as connection:
+        there = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {there}")
+    with pytest.raises(StorageError, match="full"):
+        work(db, after).preview(replays.choose(db))
+    assert [(each.state, each.events_new) for each in inbox.documents(db)] == stood
+    assert findings.quarantine(db) == []
+    with db.write() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {there + 1_000}")
+    assert work(db, after).preview(replays.choose(db)).counts.events_duplicate == 0

@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from sqlalchemy import func, select
 
 from edi_gateway.errors import RefusedError
 from edi_gateway.model import RawDocument, utc_now
+from edi_gateway.pipeline.deliver import due
 from edi_gateway.pipeline.partners import ControlNumbers, Destination
 from edi_gateway.pipeline.process import process_pending
-from edi_gateway.pipeline.seal import reissue, seal_due
+from edi_gateway.pipeline.seal import Refusals, reissue, seal_due
 from edi_gateway.store import claims, deliveries, inbox, outbox, shipments
 from edi_gateway.store.alarms import AlarmKind, alarms
 from edi_gateway.store.engine import Database
@@ -178,6 +180,33 @@ def test_why_nothing_can_be_sealed_is_an_alarm_until_something_is(db: Database, 
     wider = replace(globex, control_numbers=ControlNumbers("k", 1, 2, roll_over=False))
     assert 1 == seal_due(db, wider, utc_now())
     assert [] == alarms(db)
+
+
+def test_what_was_refused_is_tried_less_and_less_often_until_it_is_configured_anew(
+    db: Database, tmp_path: Path
+) -> None:
+    """Each try costs as much as a file; what was mended is tried at once, and so is it after a success."""
+    tries: list[datetime] = []
+
+    def breaks(_number: int, now: datetime) -> str:
+        tries.append(now)
+        raise ZeroDivisionError("no name")
+
+    wired, globex, _ = wire_globex(tmp_path, file_name=breaks)
+    owe(db, wired, parcels(1))
+    start, refusals = utc_now() + timedelta(seconds=1), Refusals()
+    for second in range(200):
+        now = start + timedelta(seconds=second)
+        if EDI in due(db, [globex], now, refusals):
+            seal_due(db, globex, now, refusals=refusals)
+        assert 0 == seal_due(db, globex, now, refusals=refusals)
+    assert [0, 2, 6, 14, 30, 62, 122, 182] == sorted({(tried - start).seconds for tried in tries})
+
+    mended = replace(globex, file_name=lambda number, _now: f"{number}.edi")
+    assert {EDI} == due(db, [mended], now, refusals)
+    assert 1 == seal_due(db, mended, now, refusals=refusals)
+    owe(db, wired, ["LATER"])
+    assert {EDI} == due(db, [mended], now + timedelta(hours=1), refusals)
 
 
 def test_a_layout_that_fails_is_an_alarm(db: Database, tmp_path: Path) -> None:

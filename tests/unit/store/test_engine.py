@@ -2,6 +2,8 @@
 
 import sqlite3
 import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,6 +133,44 @@ def test_twenty_threads_write_without_losing_or_blocking_each_other(db: Database
         thread.join()
 
     assert [f"A{number:02}" for number in range(20)] == _numbers(db)
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_who_waits_to_write_waits_for_one_transaction_only(db: Database) -> None:
+    """A thread that writes again and again, as a large document does, lets those in who asked meanwhile."""
+    begun, arrived = list[int](), threading.Event()
+
+    def writes_on_and_on() -> None:
+        while not arrived.is_set() and len(begun) < 1_000:
+            with db.write() as connection:
+                begun.append(connection.exec_driver_sql("SELECT count(*) FROM subscription").scalar_one())
+                _until(lambda: len(waiting) == 12)
+
+    waiting: list[int] = []
+
+    def writes_once(number: int) -> None:
+        waiting.append(number)
+        with db.write() as connection:
+            _add(connection, f"A{number:02}")
+
+    busy = threading.Thread(target=writes_on_and_on)
+    busy.start()
+    _until(lambda: begun)
+    others = [threading.Thread(target=writes_once, args=(number,)) for number in range(12)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    arrived.set()
+    busy.join()
+    assert begun.index(12) <= 2
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_naive_instants_are_refused_and_aware_ones_come_back_in_utc(db: Database) -> None:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -123,6 +124,17 @@ def test_retain_forgets_the_keys_of_files_that_are_gone(db: Database) -> None:
     assert 3 == inbox.retain(db, "in", {"1", "4", "never seen"})
     assert {"1", "4"} == inbox.known(db, "in", [str(number) for number in range(5)])
     assert {"0"} == inbox.known(db, "webhook", ["0"])
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_retain_takes_no_turn_at_writing_where_nothing_is_gone(db: Database) -> None:
+    """At every poll it is asked: it must not wait for a large document that another partner sent."""
+    inbox.receive(db, "speedy", [raw(b"x", key="1")])
+    with db.write():
+        waited = threading.Thread(target=inbox.retain, args=(db, "in", {"1"}), daemon=True)
+        waited.start()
+        waited.join(10)
+        assert not waited.is_alive()
 
 
 def test_a_hundred_thousand_keys_are_no_trouble(db: Database) -> None:
