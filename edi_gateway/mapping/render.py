@@ -156,7 +156,7 @@ class Layout:
 
     def _references(self, event: TrackingEvent, clean: Callable[[str], str]) -> Iterator[tuple[Path, str]]:
         for reference in self.event.references:
-            if isinstance(reference, Path):
+            if not isinstance(reference, dict):
                 continue
             for qualifier, places in reference.items():
                 for place, value in zip(places, event.references.get(qualifier, ()), strict=False):
@@ -206,7 +206,7 @@ def _targets(event: EventPlaces, constants: Sequence[tuple[Path, str]]) -> Itera
         if texts and texts[0].path:
             yield texts[0].path
     yield from (instant.path for instant in event.occurred_at)
-    yield from (p for r in event.references if not isinstance(r, Path) for places in r.values() for p in places)
+    yield from (p for r in event.references if isinstance(r, dict) for places in r.values() for p in places)
 
 
 def _check_statuses(statuses: Mapping[str, OutboundCode]) -> None:

@@ -169,14 +169,25 @@ class LocationPlaces(_Strict):
     name: Texts = ()
     unlocode: Texts = ()
     country: Texts = ()
+    subdivision: Texts = Field((), description="state or province, for its time zone")
 
     def parts(self) -> tuple[Texts, ...]:
         """The texts of one location."""
-        return self.name, self.unlocode, self.country
+        return self.name, self.unlocode, self.country, self.subdivision
 
 
 _Places = Annotated[tuple[Place, ...], BeforeValidator(_as_list, json_schema_input_type=list[Place] | Place)]
-References = SegmentPath | dict[str, _Places]
+
+
+class Referring(_Strict):
+    """Segments that say of what kind the reference in them is."""
+
+    of: SegmentPath = Field(description="the segments")
+    qualifier: Place = Field(description="the place of its kind in them, such as @2")
+    value: Place = Field(description="the place of the reference in them, such as @1")
+
+
+References = SegmentPath | Referring | dict[str, _Places]
 
 
 class EventPlaces(_Strict):
@@ -194,7 +205,9 @@ class EventPlaces(_Strict):
     account: Texts = Field((), description="the carrier's customer account")
     signatory: Texts = Field((), description="who signed")
     references: tuple[References, ...] = Field(
-        (), description="segments whose element 1 is qualifier:value, or qualifier → places; all are kept"
+        (),
+        description="segments whose element 1 is qualifier:value, or such with places of their own for the two,"
+        " or qualifier → places; all are kept",
     )
 
 
@@ -212,9 +225,26 @@ class Requirement(_Strict):
     """What must stand at a place for a segment to be an event we understand."""
 
     path: Place
-    values: tuple[str, ...]
+    values: tuple[str, ...] = Field((), description='texts of which one must stand there, "" for none at all')
+    pattern: str | None = Field(None, description="a regular expression that fits all of the text, instead of values")
     expected: str = Field(description="said to the person who must act")
     advice: str = ""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Requirement:
+        if bool(self.values) == (self.pattern is not None):
+            msg = "expected exactly one of values and pattern"
+            raise ValueError(msg)
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            msg = f"pattern {self.pattern!r} is no regular expression: {error}"
+            raise ValueError(msg) from error
+        return self
+
+    def met(self, text: str) -> bool:
+        """Whether the text is one that may stand there."""
+        return text in self.values if self.pattern is None else re.fullmatch(self.pattern, text) is not None
 
 
 class CodeEntry(_Strict):
