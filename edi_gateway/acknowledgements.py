@@ -67,6 +67,7 @@ class Receipt:
     messages: Sequence[ReceivedMessage] = field(default_factory=list)
     count: int = 0
     repeated: bool = False
+    content: memoryview = field(default_factory=lambda: memoryview(b""))  # its bytes
 
     @property
     def refusal(self) -> Finding | None:
@@ -105,6 +106,7 @@ class Statement:
     reference: str  # of the interchange (UCI 0020, TA101) or of the group (AK102); APERAK: of whatever it is about
     sender: str = ""  # who sent what this is about: we
     recipient: str = ""
+    group: str = ""  # functional identifier of the group it is about (GS01)
     part: str = ""  # the message it is about, where it is about one alone
     reasons: Sequence[str] = ()
 

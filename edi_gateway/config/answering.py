@@ -10,6 +10,7 @@ from typing import Final
 from edi_gateway.config.acknowledging import AcknowledgeOptions
 from edi_gateway.config.file_names import answer_name
 from edi_gateway.formats.edifact.answers import EdifactAnswers
+from edi_gateway.formats.x12.answers import X12Answers
 from edi_gateway.pipeline import partners
 from edi_gateway.plugins import Sink
 
@@ -25,7 +26,7 @@ def wired_acknowledge(
     return partners.Acknowledge(
         kinds=options.send,
         when=options.when,
-        writer=EdifactAnswers(options.layout, options.association, breaks),
+        writer=EdifactAnswers(options.layout, options.association, breaks) if options.edifact else X12Answers(breaks),
         outlet=partners.Outlet(
             name=outlet,
             partner=carrier,

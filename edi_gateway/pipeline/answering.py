@@ -41,10 +41,12 @@ class _Receiving:
     acknowledgements: int = 0  # messages of it that are such themselves
     messages: list[ReceivedMessage] = field(default_factory=list)
 
-    def receipt(self) -> Receipt:
+    def receipt(self, content: bytes) -> Receipt:
         """What there is to be answered."""
-        repeated = self.repeated or self.duplicate_of is not None
-        return Receipt(self.interchange, self.messages, self.count, repeated)
+        repeated, place = self.repeated or self.duplicate_of is not None, self.interchange.position
+        return Receipt(
+            self.interchange, self.messages, self.count, repeated, memoryview(content)[place.start : place.end]
+        )
 
 
 @dataclass(slots=True)
@@ -90,7 +92,7 @@ class Answering:
         for number, receiving in self._receiving.items():
             if (first and self._sent_again(connection, receiving)) or self._silent(receiving):
                 continue
-            receipt = receiving.receipt()
+            receipt = receiving.receipt(self.content)
             for kind in self.acknowledge.kinds:
                 if (number, kind) not in made and self.acknowledge.due(kind, receipt):
                     self._seal(connection, number, kind, receipt, now or utc_now())
@@ -103,12 +105,12 @@ class Answering:
 
     def _silent(self, receiving: _Receiving) -> bool:
         """Whether nothing is to be said: to nobody, or to an acknowledgement."""
-        if not self.acknowledge.writer.possible(receiving.receipt()):
+        receipt = receiving.receipt(self.content)
+        if not self.acknowledge.writer.possible(receipt):
             return True
         if receiving.count or receiving.acknowledgements:
             return not receiving.count
-        place = receiving.interchange.position
-        return self.acknowledge.writer.acknowledges(memoryview(self.content)[place.start : place.end])
+        return self.acknowledge.writer.acknowledges(receipt.content)
 
     def _seal(self, connection: Connection, number: int, kind: Kind, receipt: Receipt, now: datetime) -> None:
         outlet, delivery_id, error = self.acknowledge.outlet, None, ""

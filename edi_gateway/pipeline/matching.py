@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from edi_gateway.acknowledgements import Statement
 from edi_gateway.formats.edifact import aperak, contrl
+from edi_gateway.formats.x12 import statements as x12
 from edi_gateway.model import Finding, Interchange, Level, Message, Position, Segment, Severity
 from edi_gateway.store import statements
 from edi_gateway.store.tables import Document
@@ -17,6 +18,9 @@ from edi_gateway.store.tables import Document
 _READERS: Final[Mapping[str, Callable[[Segment], Iterator[Statement]]]] = {
     "CONTRL": contrl.statements,
     "APERAK": aperak.statements,
+    "997": x12.of_group,
+    "999": x12.of_group,
+    "TA1": x12.of_interchange,
 }
 
 

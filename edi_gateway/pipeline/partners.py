@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import Final, Literal, Protocol
 
-from edi_gateway.acknowledgements import Kind, Receipt, Verdict
+from edi_gateway.acknowledgements import Kind, Receipt
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.render import Layout
 from edi_gateway.model import TrackingEvent
@@ -33,6 +33,9 @@ class AnswerWriter(Protocol):
 
     def acknowledges(self, content: memoryview) -> bool:
         """Whether these bytes of an interchange that cannot be read are acknowledgements themselves."""
+
+    def speaks(self, kind: Kind, receipt: Receipt) -> bool:
+        """Whether there is anything to say of this in that way."""
 
     def write(self, kind: Kind, receipt: Receipt, number: int, now: datetime) -> bytes:
         """The interchange with that acknowledgement; raises RefusedError for what the syntax cannot hold."""
@@ -76,11 +79,13 @@ class Acknowledge:
         """Whether this receipt is answered in this way. APERAK speaks of problems only, unless it is all there is."""
         if self.when == "requested" and not receipt.requested:
             return False
+        if not self.writer.speaks(kind, receipt):
+            return False
         if self.when == "errors" and not receipt.complaints:
             return False
         if kind is Kind.APERAK and len(self.kinds) > 1:
-            return receipt.verdict is not Verdict.REJECTED and receipt.complaints
-        return kind is not Kind.APERAK or not (receipt.repeated or receipt.refusal)
+            return receipt.complaints
+        return True
 
 
 @dataclass(frozen=True, slots=True)

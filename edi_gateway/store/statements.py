@@ -23,6 +23,7 @@ _LARGEST: Final = 10**18  # no control number has more digits
 _CANDIDATES: Final = 50  # deliveries of one number: of several sequences, or after a roll-over
 _NO: Final = (Verdict.REJECTED, Verdict.PARTLY_REJECTED)
 _YES: Final = (Verdict.ACCEPTED, Verdict.ACCEPTED_WITH_ERRORS)
+_GROUPS: Final = ("", "QM", "QO")  # of 214 and 315, the sets that are sent
 _EDIFACT: Final = (Kind.CONTRL, Kind.APERAK)
 _CLOSES: Final = {  # what is awaited → what is as good as that
     Kind.FUNCTIONAL: {Kind.FUNCTIONAL, Kind.IMPLEMENTATION},
@@ -133,6 +134,8 @@ def _delivery(connection: Connection, partner: str, said: Statement) -> Row[Any]
     rows = connection.execute(alike.order_by(DELIVERY.c.id.desc()).limit(_CANDIDATES)).all()
     syntax = "EDIFACT" if said.kind in _EDIFACT else "X12"
     rows = [row for row in rows if not row.sequence or row.sequence.startswith(syntax)]
+    if said.group not in _GROUPS:
+        return None
     if said.kind is Kind.CONTRL:
         rows = [row for row in rows if _between(row, said)]
     return next((row for row in rows if row.sender and _between(row, said)), rows[0] if rows else None)

@@ -47,6 +47,11 @@ class EdifactAnswers:
         found = _FIRST_MESSAGE.search(content[:_REACH])
         return bool(found and found[2].decode() in ACKNOWLEDGEMENTS)
 
+    @staticmethod
+    def speaks(kind: Kind, receipt: Receipt) -> bool:
+        """Whether there is anything to say in that way. APERAK says nothing of what was not read."""
+        return kind is Kind.CONTRL or not (receipt.repeated or receipt.refusal)
+
     def write(self, kind: Kind, receipt: Receipt, number: int, now: datetime) -> bytes:
         """The interchange with that acknowledgement; raises RefusedError for what EDIFACT cannot hold."""
         if kind is Kind.APERAK:
