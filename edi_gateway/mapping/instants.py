@@ -85,7 +85,7 @@ def instant_at(
 
 def _code(instant: Instant) -> str:
     """What a time at fault is called in an acknowledgement: 0085 of EDIFACT, 723 of X12."""
-    return "8" if instant.format == "x12" else "12"
+    return "8" if instant.formats == _X12 else "12"
 
 
 _Read = tuple[Moment, datetime, TimeBasis, str]

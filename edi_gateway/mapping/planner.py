@@ -223,7 +223,7 @@ class _Search:
     def _spots(self, text: Text) -> Iterator[Spot]:
         path = text.path
         way = self.way(path) if path else path
-        if path is None or path.name or way is None or isinstance(way, Path):
+        if path is None or path.name or text.join or way is None or isinstance(way, Path):
             yield text
             return
         converted = text if text.convert or text.values else None

@@ -111,6 +111,7 @@ class Text(_Strict):
     """Where a text comes from: a place, or a constant, with converters applied in order."""
 
     path: Place | None = Field(None, description="the place in the message")
+    join: tuple[Place, ...] = Field((), description="places whose texts follow that of path without a blank")
     const: str | None = Field(None, description="a constant instead of a place")
     convert: Converters = Field((), description="named converters applied in order")
     values: dict[str, str] = Field(default_factory=dict, description='replacement per text, "*" for any other')

@@ -21,8 +21,8 @@ from edi_gateway.formats.tables.options import (
     kind_by_code,
 )
 from edi_gateway.formats.tables.rows import Piece, RowReader
-from edi_gateway.formats.text import PADDING, Decoding, settle
 from edi_gateway.formats.tables.trailers import count_remarks, missing_trailer
+from edi_gateway.formats.text import PADDING, Decoding, settle
 from edi_gateway.located import did_you_mean
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
 from edi_gateway.plugins import Plugin

@@ -203,7 +203,7 @@ def _document(text: str, parser: _Parser, begin: int) -> Any:
     try:
         return parser.read(text)
     except json.JSONDecodeError as error:
-        found = text[error.pos : error.pos + _SHOWN].split("\n")[0] or "the end"
+        found = text[error.pos : error.pos + _SHOWN].split("\n", maxsplit=1)[0] or "the end"
         at = begin + len(text[: error.pos].encode())
         place = Position(line=error.lineno, start=at, end=at)
         advice = "the document is cut short or no JSON: ask the sender to send it again"
