@@ -111,8 +111,9 @@ def test_reading_a_document_again_answers_nothing_anew(db: Database, partners: W
     with db.write() as connection:
         inbox.reopen(connection, document.id)
     process_pending(db, partners.channels, partners.destinations)
+    assert inbox.document(db, document.id).state is DocumentState.PROCESSED
     replays.ask(db, replays.choose(db, [document.id]))
-    Replay(db, partners.channels, partners.destinations).run()
+    assert Replay(db, partners.channels, partners.destinations).run().states == {DocumentState.PROCESSED: 1}
     assert len(sealed(db)) == 1
 
 
@@ -182,6 +183,13 @@ def test_what_cannot_be_written_is_an_alarm_and_holds_nothing_up(db: Database, t
     assert (alarm.kind, alarm.subject) == (AlarmKind.UNANSWERED, OUTLET)
     assert "1 acknowledgements could not be written: control numbers" in alarm.text
     assert [one.control_number for one, _ in sealed(db)] == [1]
+
+
+def test_a_refused_answer_uses_up_no_number(db: Database, partners: Wired) -> None:
+    """What no character set carries cannot be said; the next answer to the same sender leaves no gap."""
+    take(db, partners, interchange(message(sts("K1", "13", 0)), ref="I\x071"))
+    take(db, partners, interchange(message(sts("K2", "13", 0)), ref="I2"))
+    assert [(one.control_number, said(file)) for one, file in sealed(db)] == [(1, ["UCI+I2+SPEEDY+HUB+7"])]
 
 
 def test_an_answer_that_is_not_delivered_in_time_is_an_alarm(db: Database, partners: Wired) -> None:

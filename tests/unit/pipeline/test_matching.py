@@ -9,13 +9,14 @@ from typing import Final
 import pytest
 
 from edi_gateway.errors import ConfigError
-from edi_gateway.model import utc_now
+from edi_gateway.model import OutboundDocument, utc_now
 from edi_gateway.pipeline.awaiting import tell_overdue
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.seal import reissue, seal_due
 from edi_gateway.store import claims, deliveries, inbox, ledger, statements
 from edi_gateway.store.alarms import AlarmKind, alarms
 from edi_gateway.store.engine import Database
+from edi_gateway.store.sealed import Terms, enter
 from edi_gateway.store.tables import Delivery, DeliveryState, DocumentState, Outcome
 from edi_gateway.wiring import Wired
 from tests import configured
@@ -105,6 +106,14 @@ def test_receipt_alone_does_not_close_the_loop(db: Database, partners: Wired) ->
     assert state(db) is DeliveryState.DELIVERED
     document = take(db, partners, contrl(1, "7", ref="C2"), ACKS)
     assert (state(db), remarks(db, document)) == (DeliveryState.ACKNOWLEDGED, [])
+
+
+def test_a_receipt_that_comes_late_takes_nothing_back(db: Database, partners: Wired) -> None:
+    """Files overtake each other: who has accepted has received."""
+    delivered(db, partners)
+    for number, action in enumerate("78", 1):
+        document = take(db, partners, contrl(1, action, ref=f"C{number}"), ACKS)
+        assert (state(db), remarks(db, document)) == (DeliveryState.ACKNOWLEDGED, [])
 
 
 @pytest.mark.parametrize(
@@ -214,6 +223,40 @@ def test_a_missing_acknowledgement_is_an_alarm_until_it_comes(db: Database, part
     take(db, partners, contrl(2, ref="C2"), ACKS)
     tell_overdue(db, partners.destinations, [], late)
     assert alarms(db) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "expects", "end"),
+    [
+        ("ST*997*0001~AK1*QM*000000044~AK9*A*1*1*1~SE*4*0001~", "997", DeliveryState.ACKNOWLEDGED),
+        ("ST*997*0001~AK1*QM*44~AK9*A*1*1*1~SE*4*0001~", "999", DeliveryState.ACKNOWLEDGED),
+        ("ST*997*0001~AK1*HC*44~AK9*A*1*1*1~SE*4*0001~", "997", DeliveryState.DELIVERED),  # of claims, not of statuses
+        ("ST*997*0001~AK1*QM*45~AK9*A*1*1*1~SE*4*0001~", "997", DeliveryState.DELIVERED),
+        (
+            "ST*997*0001~AK1*QM*44~AK2*214*0001~AK5*A~AK2*214*0002~AK5*R*5~AK9*P*2*2*1~SE*8*0001~",
+            "997",
+            DeliveryState.REJECTED,
+        ),
+        ("TA1*000000044*261012*0900*A*000~", "997", DeliveryState.DELIVERED),  # the envelope alone
+        ("TA1*000000044*261012*0900*A*000~", "ta1", DeliveryState.ACKNOWLEDGED),
+        ("TA1*000000044*261012*0900*R*024~", "997", DeliveryState.REJECTED),
+    ],
+)
+def test_acknowledgements_in_x12(db: Database, tmp_path: Path, said: str, expects: str, end: DeliveryState) -> None:
+    """By the number of the group or of the interchange, never by the acknowledgement's own."""
+    partners = configured.wired(tmp_path / "config", customers__globex=customer().replace("edifact}\n", "x12}\n"))
+    terms = Terms("X12 HUB:ZZ GLOBEX:ZZ", "HUB", "GLOBEX", expects, 3600)
+    with db.write() as connection:
+        enter(connection, EDI, "globex", 44, OutboundDocument("a.x12", b"ISA"), terms=terms)
+    claim = claims.claim(db, EDI, "here")
+    assert claim is not None
+    claims.finish_attempt(db, claim, Outcome.DELIVERED, "there")
+    parties = "*ZZ*GLOBEX         *ZZ*HUB            "
+    isa = f"ISA*00*          *00*          {parties}*261012*0900*U*00401*000000007*0*P*>~"
+    group = said if said.startswith("TA1") else f"GS*FA*GLOBEX*HUB*20261012*0900*7*X*004010~{said}GE*1*7~"
+    count = 0 if said.startswith("TA1") else 1
+    take(db, partners, f"{isa}{group}IEA*{count}*000000007~".encode(), ACKS)
+    assert state(db, claim.delivery_id) is end
 
 
 def test_a_customers_channel_brings_acknowledgements_only(db: Database, partners: Wired) -> None:
