@@ -15,6 +15,8 @@ from edi_gateway.pipeline import partners
 from edi_gateway.plugins import Sink
 
 OUTLET: Final = "acknowledgements"  # the last part of an outlet's name, behind carrier and channel
+_LARGEST_EDIFACT: Final = 99_999_999_999_999  # UNB 0020
+_LARGEST_X12: Final = 999_999_999  # ISA13
 _LINE_BREAKS: Final = {"none": "", "lf": "\n", "crlf": "\r\n"}
 
 
@@ -23,6 +25,7 @@ def wired_acknowledge(
 ) -> partners.Acknowledge:
     """How a carrier is answered, as the pipeline knows it."""
     breaks = _LINE_BREAKS[options.line_breaks]
+    largest = _LARGEST_EDIFACT if options.edifact else _LARGEST_X12
     return partners.Acknowledge(
         kinds=options.send,
         when=options.when,
@@ -32,7 +35,7 @@ def wired_acknowledge(
             partner=carrier,
             sink=sink,
             file_name=partial(answer_name, options.file_name),
-            numbers=options.control_numbers.wired(""),
+            numbers=options.control_numbers.wired("", largest),
             retry=retry,
             within=options.within,
         ),
