@@ -32,7 +32,7 @@ Record = Mapping[str, str]
 
 def _of(text: st.SearchStrategy[str]) -> st.SearchStrategy[list[Record]]:
     """Records that say something, so that they are no blank lines."""
-    record = st.fixed_dictionaries({name: text for name in NAMES})
+    record = st.fixed_dictionaries(dict.fromkeys(NAMES, text))
     return st.lists(record.filter(lambda each: any(map(str.strip, each.values()))), min_size=1, max_size=5)
 
 
@@ -127,9 +127,12 @@ READERS = [
     Xlsx(),
 ]
 PIECES = st.sampled_from(
-    [b"H,1\n", b"D\n", b"T,1", b'"', b"\r", b"\n", b";", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"{", b"}", b"[", b"]"]
-    + [b'"a":', b"1e999", b"NaN", b"9" * 5_000, b"<a>", b"</a>", b"<!DOCTYPE a>", b"&x;", b"<a b='1'>", b"PK\x03\x04"]
-    + [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 500 No\r\n", b"[" * 2_000, b"\x00"]
+    [
+        *(b"H,1\n", b"D\n", b"T,1", b'"', b"\r", b"\n", b";", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\x00"),
+        *(b"{", b"}", b"[", b"]", b'"a":', b"1e999", b"NaN", b"9" * 5_000, b"[" * 2_000),
+        *(b"<a>", b"</a>", b"<!DOCTYPE a>", b"&x;", b"<a b='1'>", b"PK\x03\x04"),
+        *(b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 500 No\r\n"),
+    ]
 )
 
 
@@ -146,7 +149,10 @@ def test_no_bytes_make_a_reader_fail(syntax: Format, content: bytes) -> None:
                     row.named("a")
                 assert message.body is not None or message.findings
     except DocumentError as error:
-        assert error.finding.expected
+        refusal = error.finding
+    else:
+        return
+    assert refusal.expected
 
 
 @pytest.mark.parametrize(
