@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from edi_gateway.formats.edifact.party import parse_party
+from edi_gateway.formats.party import parse_party
 from edi_gateway.located import did_you_mean
 
 

@@ -21,7 +21,8 @@ Path = tuple[str, ...]
 
 _FOLDER: Final = files("edi_gateway.formats").joinpath("guides")
 _CENTURY_TURN: Final = 50  # directories are numbered by year: D.94B is of 1994, D.24A of 2024
-_REMEMBERED: Final = 1_000  # directories as messages name them, right or wrong
+_SHORT: Final = 100  # segments of a message that may come again with the same tags
+_REMEMBERED: Final = 1_000  # nestings, and directories and versions as messages name them
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +53,7 @@ class Guide:
     tolerated: Mapping[Path, Path]
     silent: frozenset[str]
     steps: dict[tuple[object, ...], Step] = field(default_factory=dict, init=False, repr=False)
+    _walks: dict[tuple[str, ...], Walk] = field(default_factory=dict, init=False, repr=False)
     _starts: dict[str, Step] = field(default_factory=dict, init=False, repr=False)
 
     def order(self, directory: str, path: str) -> list[str]:
@@ -78,6 +80,18 @@ class Guide:
         """Where each segment of a message goes, header first."""
         step = self._starts.get(directory) or self._start(directory)
         return [step, *[(step := step.state[tag]) for tag in tags[1:]]]
+
+    def nest(self, tags: Sequence[str], directory: str) -> Walk:
+        """How a message nests; worked out once for all short ones that have the same tags."""
+        if len(tags) > _SHORT:
+            return Walk(self, tags, directory)
+        key = (directory, *tags)
+        known = self._walks.get(key)
+        if known is None:
+            known = Walk(self, tags, directory)
+            if len(self._walks) < _REMEMBERED:
+                self._walks[key] = known
+        return known
 
     def _start(self, directory: str) -> Step:
         """The header's step: only the root is open. States are shared by the directories that nest alike."""
@@ -167,6 +181,25 @@ class _State(dict[str, Step]):
         return "/".join(self._path)
 
 
+class Walk:
+    """Where the guide led through a message, header first."""
+
+    __slots__ = ("_nesting", "steps", "strangers")
+
+    def __init__(self, guide: Guide, tags: Sequence[str], directory: str) -> None:
+        self.steps = guide.walk(tags, directory)
+        self.strangers = strangers(tags, self.steps)
+        self._nesting: Nesting | None = None
+
+    @property
+    def nesting(self) -> Nesting:
+        """Which segment holds which."""
+        nesting = self._nesting
+        if nesting is None:
+            nesting = self._nesting = nesting_of(self.steps)
+        return nesting
+
+
 class Nesting(NamedTuple):
     """How the segments of a message nest, by their index."""
 
@@ -208,20 +241,23 @@ def strangers(tags: Sequence[str], steps: Sequence[Step]) -> list[tuple[int, str
 
 def load_guide(message: str) -> Guide:
     """The guide of a message type; raises KeyError when there is none (``guide_names`` lists those there are)."""
-    if message not in guide_names():
-        raise KeyError(message)
-    return _load(message)
+    return _guides()[message]
 
 
-def guide_names() -> list[str]:
-    """Message types that have a guide."""
-    names = (entry.name for entry in _FOLDER.iterdir())
-    return sorted(name.removesuffix(".yaml").upper() for name in names if name.endswith(".yaml"))
+def guide_names(root: str = "") -> list[str]:
+    """Message types that have a guide; of one syntax when the header segment it begins messages with is given."""
+    return [name for name, guide in _guides().items() if root in {"", guide.root}]
 
 
 @cache
-def _load(message: str) -> Guide:
-    data = yaml.safe_load(_FOLDER.joinpath(f"{message.lower()}.yaml").read_text("utf-8"))
+def _guides() -> Mapping[str, Guide]:
+    names = sorted(entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
+    guides = [_load(name) for name in names]
+    return {guide.message: guide for guide in guides}
+
+
+def _load(name: str) -> Guide:
+    data = yaml.safe_load(_FOLDER.joinpath(name).read_text("utf-8"))
     return Guide(
         message=data["message"],
         root=data["root"],
@@ -245,7 +281,10 @@ def _outwards(path: Path) -> Iterator[Path]:
 
 
 def _rank(directory: str) -> int:
-    """Orders directories by their date; what is not D.yyL is older than all of them."""
+    """Orders directories by their date, versions of X12 (005010, 004010VICS) by number; anything else is older."""
+    version = re.match(r"0\d{5}", directory)
+    if version:
+        return int(version[0])
     match = re.fullmatch(r"D[.:]?(\d\d)([A-Z])", directory)
     if match is None:
         return 0

@@ -74,9 +74,9 @@ class EventReader:
     def _read_told(self, segment: Segment, notes: Notes) -> Told:
         for requirement in self._require:
             text = requirement.path.value(segment)
-            if text not in requirement.values:
+            if not requirement.met(text):
                 at = notes.at_end_of(requirement.path, segment)
-                raise refused(at, text, requirement.expected, requirement.advice)
+                raise refused(at, text, requirement.expected, requirement.advice, "12")
         places = self.places
         code = first(places.code, segment) or _missing(segment, places.code, "a status code", notes)
         reasons = tuple(filter(None, (one(text, segment) for text in places.reason)))
@@ -124,7 +124,7 @@ class EventReader:
         code = first(places.unlocode, holder)
         country = first(places.country, holder) or code[:2]
         location = Location(first(places.name, holder), code, country)
-        return (location, zone_of(code, country)) if location else _NOWHERE
+        return (location, zone_of(code, country, first(places.subdivision, holder))) if location else _NOWHERE
 
 
 @dataclass(slots=True)

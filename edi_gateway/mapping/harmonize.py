@@ -141,4 +141,4 @@ def _readable(found: Iterable[Segment], events: Events, notes: Notes) -> Iterato
         try:
             yield events.read(segment)
         except DocumentError as error:
-            notes.findings.append(error.finding)
+            notes.keep(error.finding)

@@ -58,7 +58,7 @@ class Clock:
                 path.read(holder),
                 f"a time that can be true ({why})",
                 "check the carrier's clock",
-                "12",
+                _code(instant),
             )
 
 
@@ -80,7 +80,12 @@ def instant_at(
     except ValueError as error:
         at = notes.at(holder, path)
         advice = "ask the partner for a corrected report"
-        raise refused(at, text, f"a date or time ({error})", advice, "12") from error
+        raise refused(at, text, f"a date or time ({error})", advice, _code(instant)) from error
+
+
+def _code(instant: Instant) -> str:
+    """What a time at fault is called in an acknowledgement: 0085 of EDIFACT, 723 of X12."""
+    return "8" if instant.formats == _X12 else "12"
 
 
 _Read = tuple[Moment, datetime, TimeBasis, str]

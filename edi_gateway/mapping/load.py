@@ -152,6 +152,8 @@ class _Compiler:
                 header=self._united("header"),
                 constants=self._united("constants"),
                 statuses=self._statuses(),
+                carriers=self._united("carriers"),
+                per_shipment=self._first(lambda file: file.message_per) == "shipment",
             )
         except ValueError as error:
             raise ConfigError(f"{top.path}:1: {error}") from error

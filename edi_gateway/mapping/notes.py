@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.path import Path
 from edi_gateway.model import Finding, Level, Message, Position, Segment, Severity
+
+_OF_X12: Final = {"12": "7", "13": "1"}  # data element 723 for what 0085 says; its sets are called by numbers
 
 
 @dataclass(slots=True)
@@ -35,6 +38,11 @@ class Notes:
     def at_end_of(self, path: Path, segment: Segment) -> Position:
         """The place a path leads to, or the same place in the segment it starts from."""
         return self.at(path.find(segment) or segment, path)
+
+    def keep(self, finding: Finding) -> None:
+        """Keep what set an event aside, in the codes of its syntax."""
+        code = _OF_X12.get(finding.code, finding.code) if self.message.type.isdigit() else finding.code
+        self.findings.append(replace(finding, code=code) if code != finding.code else finding)
 
     def warn(self, at: Position, found: str, expected: str, advice: str = "") -> None:
         """The event is taken, with a remark."""

@@ -39,8 +39,8 @@ Spot = tuple[int, int, int, Text | None] | Text
 Way = Sequence[int] | Path
 """Segments; the path itself where they cannot be planned."""
 
-Reference = tuple[str, int | Path, int, int]
-"""The qualifier ("" where element 1 says it), the segment or segments, and the place of the value."""
+Reference = tuple[str | Path, int | Path, int, int]
+"""The qualifier or its place, the segment or segments, and the place of the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Run:
                 value = (
                     at.read(holder) if isinstance(at, Path) and at.name else holder.get(element, component)
                 ).strip()
-                name = value and (qualifier or holder.get(1).strip())
+                name = value and (qualifier if isinstance(qualifier, str) else qualifier.read(holder).strip())
                 if not name:
                     continue
                 if name not in found:

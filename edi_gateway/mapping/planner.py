@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from edi_gateway.mapping.path import Condition, Path, Scope
+from edi_gateway.mapping.path import Condition, Path, Scope, parse_place
 from edi_gateway.mapping.plan import Memory, Plan, Reference, Run, Spot, Way
-from edi_gateway.mapping.schema import EventPlaces, Text
+from edi_gateway.mapping.schema import EventPlaces, Referring, Text
 from edi_gateway.model import Segment
 
 _OUTER: Final = frozenset({Scope.OUTWARD, Scope.ENCLOSING})
 _NOTHING: Final[frozenset[str]] = frozenset()
+_FIRST: Final = parse_place("@1")
 
 _AskedFor = Mapping[str, frozenset[str]]
 """By tag, the first elements that paths ask for."""
@@ -101,7 +102,10 @@ def unplanned(places: EventPlaces) -> Plan:
     references: list[Reference] = []
     for reference in places.references:
         if isinstance(reference, Path):
-            references.append(("", reference, 1, 2))
+            references.append((_FIRST, reference, 1, 2))
+            continue
+        if isinstance(reference, Referring):
+            references.append((reference.qualifier, reference.of, reference.value.element, reference.value.component))
             continue
         for qualifier, every in reference.items():
             references += [(qualifier, place, place.element, place.component) for place in every]
@@ -178,7 +182,12 @@ class _Search:
         """Where the references are."""
         for reference in places.references:
             if isinstance(reference, Path):
-                yield from (("", at, 1, 2) for at in self._holders(reference))
+                yield from ((_FIRST, at, 1, 2) for at in self._holders(reference))
+                continue
+            if isinstance(reference, Referring):
+                value = reference.value
+                holders = self._holders(reference.of)
+                yield from ((reference.qualifier, at, value.element, value.component) for at in holders)
                 continue
             for qualifier, every in reference.items():
                 for place in every:
@@ -214,7 +223,7 @@ class _Search:
     def _spots(self, text: Text) -> Iterator[Spot]:
         path = text.path
         way = self.way(path) if path else path
-        if path is None or path.name or way is None or isinstance(way, Path):
+        if path is None or path.name or text.join or way is None or isinstance(way, Path):
             yield text
             return
         converted = text if text.convert or text.values else None
@@ -272,7 +281,10 @@ def _paths(places: EventPlaces) -> Iterator[Path]:
     yield from (instant.path for instant in places.occurred_at)
     yield from places.location.of
     for reference in places.references:
-        yield from (reference,) if isinstance(reference, Path) else sum(reference.values(), ())
+        if isinstance(reference, dict):
+            yield from sum(reference.values(), ())
+        else:
+            yield reference if isinstance(reference, Path) else reference.of
 
 
 _NOWHERE: Final = _Outlook((), (), Memory())

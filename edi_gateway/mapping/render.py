@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -18,12 +18,13 @@ from edi_gateway.errors import RefusedError
 from edi_gateway.mapping.path import Levels, Path, Scope, Step, Syntax, parse_expression, parse_place
 from edi_gateway.mapping.schema import EventPlaces, Instant, OutboundCode, Text
 from edi_gateway.mapping.texts import convert
+from edi_gateway.mapping.written_times import DATE_FORMATS, WRITTEN_FORMATS, apart, format_edifact
 from edi_gateway.mapping.zones import zone_of
-from edi_gateway.model import OutboundSegment, Status, TrackingEvent
+from edi_gateway.model import Classifier, OutboundSegment, Status, TrackingEvent
 
-WRITTEN_FORMATS = {"102": "%Y%m%d", "203": "%Y%m%d%H%M", "204": "%Y%m%d%H%M%S", "205": "%Y%m%d%H%M%z"}  # DE 2379
 _FIELD = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
 _HOUR = re.compile(r"%[-#]?[HIXc]")
+_CANCELS = "1"  # BGM 1225
 _DATE_AND_TIME = {
     "iso": ("%Y-%m-%d", "%H:%M:%S"),
     "edifact": ("%Y%m%d", "%H%M"),
@@ -32,7 +33,6 @@ _DATE_AND_TIME = {
     "204": ("%Y%m%d", "%H%M%S"),
     "205": ("%Y%m%d", "%H%M%z"),
 }
-HEADER_FIELDS = frozenset({"control", "message", "document_number", "function", "carrier", "customer", "created"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class Header:
     carrier: str
     customer: str
     created: datetime
+    tracking_number: str = ""  # where a message is about one shipment
+
+
+HEADER_FIELDS = frozenset(each.name for each in fields(Header))
 
 
 @dataclass(slots=True)
@@ -69,13 +73,22 @@ class Layout:
     header: Mapping[str, str]
     constants: Sequence[tuple[Path, str]]
     statuses: Mapping[str, OutboundCode]
+    carriers: Mapping[str, str] = field(default_factory=dict)  # what the customer calls a carrier
+    per_shipment: bool = False  # a message is about one shipment, not about all of a carrier
     parse: Callable[[str], Path] = parse_place  # of the places of the header
 
-    def outbound_code(self, status: Status, reason: str) -> OutboundCode | None:
-        """What the customer calls it: by reason first, then by the reason's namespace, then by status."""
+    def outbound_code(
+        self, status: Status, reason: str, classifier: Classifier = Classifier.ACT
+    ) -> OutboundCode | None:
+        """What the customer calls it: by reason first, then by the reason's namespace, then by status.
+
+        What has not happened may have codes of its own. None where the customer has no word for it.
+        """
         namespace = reason.partition(".")[0]
-        keys = (f"{status}/{reason}", f"{status}/{namespace}", str(status))
-        return next((self.statuses[key] for key in keys if key in self.statuses), None)
+        subjects = (status,) if classifier is Classifier.ACT else (classifier, status)
+        keys = [f"{subject}{tail}" for subject in subjects for tail in (f"/{reason}", f"/{namespace}", "")]
+        found = next((self.statuses[key] for key in keys if key in self.statuses), None)
+        return found if found and found.code else None
 
     def message(
         self, header: Header, events: Iterable[TrackingEvent], clean: Callable[[str], str] = str
@@ -84,6 +97,9 @@ class Layout:
 
         ``clean`` is applied to every text that comes from an event.
         """
+        if header.function == _CANCELS and not any("{function}" in template for template in self.header.values()):
+            raise RefusedError(f"{self.name} has no place to say that something told before is cancelled")
+        header = replace(header, carrier=self.carriers.get(header.carrier, self.carriers.get("*", header.carrier)))
         root = OutboundSegment("UNH")
         for place, template in self.header.items():
             _write(root, (), self.parse(place), _fill(template, header))
@@ -121,19 +137,21 @@ class Layout:
 
     def _values(self, event: TrackingEvent, clean: Callable[[str], str]) -> Iterator[tuple[Path, str]]:
         yield from self.constants
-        code = self.outbound_code(event.status, event.reason)
+        code = self.outbound_code(event.status, event.reason, event.classifier)
         if code is None:
             what = f"{event.status}/{event.reason}" if event.reason else event.status
-            raise RefusedError(f"{self.name} has no code for {what}: add it under statuses")
+            raise RefusedError(
+                f"{self.name} has no code for {what}: add it under statuses, or keep it out by the customer's rules"
+            )
         places = self.event
         location = places.location
         texts = (
             (places.tracking_number, event.tracking_number),
             (places.piece, event.piece),
-            (places.code, code.code),
+            (places.code[code.place - 1 :], code.code),
             (places.code_list, code.list),
             (places.code_agency, code.agency),
-            (places.reason, code.reason),
+            (places.reason[code.place - 1 :], code.reason),
             (places.text, event.text if code.text is None else code.text),
             (location.name, event.location.name),
             (location.unlocode, event.location.unlocode),
@@ -154,8 +172,11 @@ class Layout:
         if chosen.path.name:
             yield from _named_instant(chosen, self._wall_time(event), date_only=event.date_only)
             return
-        wanted = "102" if event.date_only else ("203" if chosen.formats[0] == "edifact" else chosen.formats[0])
         when = self._wall_time(event)
+        if chosen.time or chosen.zone or chosen.formats[0] == "x12":
+            yield from apart(chosen, when, date_only=event.date_only)
+            return
+        wanted = "102" if event.date_only else ("203" if chosen.formats[0] == "edifact" else chosen.formats[0])
         if "%" in wanted:
             yield chosen.path, when.strftime(wanted)
             return
@@ -172,7 +193,7 @@ class Layout:
 
     def _references(self, event: TrackingEvent, clean: Callable[[str], str]) -> Iterator[tuple[Path, str]]:
         for reference in self.event.references:
-            if isinstance(reference, Path):
+            if not isinstance(reference, dict):
                 continue
             for qualifier, places in reference.items():
                 for place, value in zip(places, event.references.get(qualifier, ()), strict=False):
@@ -190,6 +211,8 @@ def compile_layout(
     header: Mapping[str, str],
     constants: Mapping[str, str],
     statuses: Mapping[str, OutboundCode],
+    carriers: Mapping[str, str],
+    per_shipment: bool,
 ) -> Layout:
     """Check what can be checked before an event comes; raises ValueError that says what to mend."""
     if isinstance(for_each, Path) and (for_each.scope is not Scope.OWN or not for_each.steps):
@@ -200,11 +223,11 @@ def compile_layout(
     written = [(parse(place), text) for place, text in constants.items()]
     zone = ZoneInfo(timezone) if timezone else None
     levels = for_each.steps if isinstance(for_each, Path) else tuple(map(Step, for_each.expressions))
-    layout = Layout(name, version, levels, zone, event, header, written, statuses, parse)
+    layout = Layout(name, version, levels, zone, event, header, written, statuses, carriers, per_shipment, parse)
     for instant in event.occurred_at:
         wanted = instant.formats[0]
-        if "%" not in wanted and wanted not in {*WRITTEN_FORMATS, "edifact", "iso"}:
-            known = ", ".join(WRITTEN_FORMATS)
+        if "%" not in wanted and wanted not in {*WRITTEN_FORMATS, *DATE_FORMATS}:
+            known = ", ".join((*WRITTEN_FORMATS, "x12"))
             raise ValueError(f"occurred_at: format {wanted} cannot be written, expected one of {known}")
     for path in _targets(event, layout.constants):
         if path.scope is Scope.DEEP:
@@ -224,13 +247,13 @@ def _targets(event: EventPlaces, constants: Sequence[tuple[Path, str]]) -> Itera
         if texts and texts[0].path:
             yield texts[0].path
     yield from (instant.path for instant in event.occurred_at)
-    yield from (p for r in event.references if not isinstance(r, Path) for places in r.values() for p in places)
+    yield from (p for r in event.references if isinstance(r, dict) for places in r.values() for p in places)
 
 
 def _check_statuses(statuses: Mapping[str, OutboundCode]) -> None:
     known = {status.value for status in Status}
     for key in statuses:
-        if key.partition("/")[0] not in known:
+        if key.partition("/")[0] not in {*known, Classifier.EST, Classifier.PLN}:
             raise ValueError(f"statuses: {key} is no status: expected STATUS or STATUS/reason, one of {sorted(known)}")
     missing = sorted(known - set(statuses))
     if missing:
@@ -339,8 +362,3 @@ def _fixed(step: Step) -> Iterator[tuple[int, int, str]]:
 def _at(node: OutboundSegment, element: int, component: int) -> str:
     composite = node.elements[element - 1] if len(node.elements) >= element else []
     return composite[component - 1] if len(composite) >= component else ""
-
-
-def format_edifact(when: datetime, code: str) -> str:
-    """The instant in a date/time format of DE 2379 (102, 203, 204 or 205), in its own offset."""
-    return when.strftime(WRITTEN_FORMATS[code])

@@ -112,6 +112,7 @@ class Text(_Strict):
     """Where a text comes from: a place, or a constant, with converters applied in order."""
 
     path: Place | None = Field(None, description="the place in the message")
+    join: tuple[Place, ...] = Field((), description="places whose texts follow that of path without a blank")
     const: str | None = Field(None, description="a constant instead of a place")
     convert: Converters = Field((), description="named converters applied in order")
     values: dict[str, str] = Field(default_factory=dict, description='replacement per text, "*" for any other')
@@ -170,14 +171,25 @@ class LocationPlaces(_Strict):
     name: Texts = ()
     unlocode: Texts = ()
     country: Texts = ()
+    subdivision: Texts = Field((), description="state or province, for its time zone")
 
     def parts(self) -> tuple[Texts, ...]:
         """The texts of one location."""
-        return self.name, self.unlocode, self.country
+        return self.name, self.unlocode, self.country, self.subdivision
 
 
 _Places = Annotated[tuple[Place, ...], BeforeValidator(_as_list, json_schema_input_type=list[Place] | Place)]
-References = SegmentPath | dict[str, _Places]
+
+
+class Referring(_Strict):
+    """Segments that say of what kind the reference in them is."""
+
+    of: SegmentPath = Field(description="the segments")
+    qualifier: Place = Field(description="the place of its kind in them, such as @2")
+    value: Place = Field(description="the place of the reference in them, such as @1")
+
+
+References = SegmentPath | Referring | dict[str, _Places]
 
 
 class EventPlaces(_Strict):
@@ -195,7 +207,9 @@ class EventPlaces(_Strict):
     account: Texts = Field((), description="the carrier's customer account")
     signatory: Texts = Field((), description="who signed")
     references: tuple[References, ...] = Field(
-        (), description="segments whose element 1 is qualifier:value, or qualifier → places; all are kept"
+        (),
+        description="segments whose element 1 is qualifier:value, or such with places of their own for the two,"
+        " or qualifier → places; all are kept",
     )
 
 
@@ -213,9 +227,26 @@ class Requirement(_Strict):
     """What must stand at a place for a segment to be an event we understand."""
 
     path: Place
-    values: tuple[str, ...]
+    values: tuple[str, ...] = Field((), description='texts of which one must stand there, "" for none at all')
+    pattern: str | None = Field(None, description="a regular expression that fits all of the text, instead of values")
     expected: str = Field(description="said to the person who must act")
     advice: str = ""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Requirement:
+        if bool(self.values) == (self.pattern is not None):
+            msg = "expected exactly one of values and pattern"
+            raise ValueError(msg)
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            msg = f"pattern {self.pattern!r} is no regular expression: {error}"
+            raise ValueError(msg) from error
+        return self
+
+    def met(self, text: str) -> bool:
+        """Whether the text is one that may stand there."""
+        return text in self.values if self.pattern is None else re.fullmatch(self.pattern, text) is not None
 
 
 class CodeEntry(_Strict):
@@ -292,11 +323,12 @@ class SharedReasons(_Strict):
 class OutboundCode(_Strict):
     """What a customer calls one of our statuses."""
 
-    code: str
+    code: str = Field(description='"" for what the customer has no word for: such an event is set aside')
     list: str = ""
     agency: str = ""
     reason: str = Field("", description="status reason code to write")
     text: str | None = Field(None, description="text to write instead of the carrier's")
+    place: int = Field(1, ge=1, description="which of the places of code and reason it is written to")
 
 
 def _as_outbound(value: object) -> object:
@@ -357,8 +389,11 @@ class MappingFile(_Strict):
     header: dict[str, str] = Field(default_factory=dict, description="place → template, written once per message")
     constants: dict[str, str] = Field(default_factory=dict, description="place → text, written with every event")
     statuses: dict[str, _Outbound] = Field(
-        default_factory=dict, description="STATUS or STATUS/reason → the customer's code"
+        default_factory=dict,
+        description="STATUS or STATUS/reason → the customer's code; of what is expected EST and PLN are asked first",
     )
+    carriers: dict[str, str] = Field(default_factory=dict, description='carrier → its name there, "*" for any other')
+    message_per: Literal["carrier", "shipment"] | None = Field(None, description="what one message is about")
 
 
 def named_places(value: object, loc: tuple[str | int, ...] = ("event",)) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -22,6 +22,9 @@ def one(text: Text, segment: Segment) -> str:
     """A text, trimmed and converted; "" when it is not there."""
     if text.path is None:
         return text.const or ""
+    if text.join:
+        begun = text.path.value(segment)
+        return convert(text, begun + "".join(place.value(segment) for place in text.join)) if begun else ""
     if not text.convert and not text.values:
         return text.path.value(segment)
     found = holder_of(text, segment)

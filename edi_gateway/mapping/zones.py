@@ -44,6 +44,7 @@ _ZONES: Final[Mapping[str, str]] = {
     "MT": "America/Denver",
     "PT": "America/Los_Angeles",
 }
+_DIVIDED: Final = ("US", "CA")  # countries whose subdivisions are written without them; no code is of both
 _LOCAL: Final = frozenset({"LT", "LOC", "LCL"})  # "local time": no more than writing nothing
 _LONGEST_OFFSET: Final = timedelta(hours=14)
 
@@ -57,14 +58,15 @@ class ZoneText(NamedTuple):
 
 
 @lru_cache(maxsize=8192)
-def zone_of(unlocode: str, country: str) -> str | None:
+def zone_of(unlocode: str, country: str, subdivision: str = "") -> str | None:
     """IANA zone kept at a UN/LOCODE ("DEHAM", "DE HAM") or, without one, in a country (ISO 3166-1 alpha-2).
 
-    None when neither is known well enough to say, as for an unlisted place in a country with several zones.
+    In a country with several zones, its ``subdivision`` (TX, QC) may have a single one; without a country, those of the
+    United States and Canada are meant. None when nothing is known well enough to say.
     """
     place = unlocode.replace(" ", "").upper()
     if len(place) != 5:
-        return _zones_of_countries().get(country.strip().upper())
+        return _zones_of_countries().get(country.strip().upper()) or _zone_of_subdivision(country, subdivision)
     return _zones_of_places().get(place) or _zones_of_countries().get(place[:2])
 
 
@@ -97,6 +99,12 @@ def _offset(text: str) -> timedelta:
     return -offset if text[0] == "-" else offset
 
 
+def _zone_of_subdivision(country: str, subdivision: str) -> str | None:
+    zones, code = _zones_of_subdivisions(), subdivision.strip().upper()
+    countries = (country.strip().upper(),) if country.strip() else _DIVIDED
+    return next((zones[name] for name in (f"{each}-{code}" for each in countries) if name in zones), None)
+
+
 @cache
 def _zones_of_countries() -> Mapping[str, str]:
     """Country → zone: those with one zone in the IANA database, then the main zones of zones.yaml."""
@@ -113,6 +121,12 @@ def _zones_of_countries() -> Mapping[str, str]:
 def _zones_of_places() -> Mapping[str, str]:
     """UN/LOCODE → zone."""
     return {place: zone for zone, places in _table()["places"].items() for place in places.split()}
+
+
+@cache
+def _zones_of_subdivisions() -> Mapping[str, str]:
+    """ISO 3166-2 code → zone."""
+    return {code: zone for zone, codes in _table()["subdivisions"].items() for code in codes.split()}
 
 
 @cache

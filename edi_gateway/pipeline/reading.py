@@ -72,7 +72,7 @@ def _test_interchange(interchange: Interchange) -> Finding:
         Severity.QUARANTINE,
         Level.INTERCHANGE,
         interchange.position,
-        "the test indicator (UNB 0035)",
+        "the test indicator (UNB 0035, ISA15)",
         "a production interchange",
         "set accept_test: true on the channel if it is for test data, then retry",
     )

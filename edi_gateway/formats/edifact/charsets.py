@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 # Syntax identifier 0001 → codec. UNOA to UNOK: ISO 9735 annex and its parts 1 and 2; UNOL and UNOW: code list 0001
 # of the later service directories. IATA, IATB and KECA are private identifiers of the airlines and of Korea.
@@ -34,9 +34,6 @@ CODECS: Final[Mapping[str, str]] = {
 _ENCODINGS: Final[Mapping[str, str]] = {"4": "cp850", "7": "utf-8"}
 _PLAIN_ENCODINGS: Final = frozenset({"", "1", "2"})  # ASCII of seven and eight bits: the identifier decides
 
-FALLBACK: Final = "iso8859-1"  # knows every byte
-_WIDE: Final = frozenset({"utf-8", "cp949", "iso2022_jp"})  # more than one byte a character: not mistaken for UTF-8
-
 # ISO 9735 versions 1 to 3: the characters of level A and level B, and no others.
 _LEVEL_A: Final = r" A-Z0-9.,\-()/='+:?!\"%&*;<>"
 _OUTSIDE: Final[Mapping[str, re.Pattern[str]]] = {
@@ -45,13 +42,6 @@ _OUTSIDE: Final[Mapping[str, re.Pattern[str]]] = {
 }
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # no character set of ISO 9735 carries controls as data
 _SHIFTED: Final = re.compile(rb"\x1b\$[@B][^\x1b\r\n]*+")
-
-
-class Decoding(NamedTuple):
-    """How bytes are to be decoded, and a remark when that is not what was declared ("" otherwise)."""
-
-    codec: str
-    remark: str = ""
 
 
 def codec_of(identifier: str, encoding: str = "") -> str:
@@ -64,30 +54,6 @@ def codec_of(identifier: str, encoding: str = "") -> str:
 def codec_named(name: str) -> str:
     """Codec for a syntax identifier or a Python codec name; raises LookupError when it is neither."""
     return CODECS.get(name.upper()) or codecs.lookup(name).name
-
-
-def settle(data: bytes, declared: str, *, certain: bool = False) -> Decoding:
-    """Decide how to decode ``data`` that was declared as codec ``declared``.
-
-    Text that is UTF-8 although one byte a character was declared is read as UTF-8, unless ``certain`` says that
-    the declaration comes from somebody who knows. What does not decode at all is read as ISO 8859-1.
-    """
-    if data.isascii() and declared != "iso2022_jp":
-        return Decoding("ascii")
-    doubtful = declared == "ascii" or not (certain or declared in _WIDE)
-    if doubtful and _decodes(data, "utf-8"):
-        return Decoding("utf-8", "text in UTF-8")
-    if _decodes(data, declared):
-        return Decoding(declared)
-    return Decoding(FALLBACK, f"bytes that are not {declared} (read as {FALLBACK})")
-
-
-def _decodes(data: bytes, codec: str) -> bool:
-    try:
-        data.decode(codec)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def mask_shifted(content: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from edi_gateway.formats.edifact.envelope import PADDING, same_reference
+from edi_gateway.formats.control import PADDING, same_reference
 
 _TAIL: Final = 4096  # bytes at the end in which UNZ and what pads the file must lie
 _WINDOW: Final = 1 << 20  # bytes searched at once, so that other threads get their turn

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from edi_gateway.formats.edifact.charsets import settle
-from edi_gateway.formats.edifact.syntax import EdifactSegment, Grammar, Shape, reading_of, shape_of
+from edi_gateway.formats.control import PADDING
+from edi_gateway.formats.decoding import settle
+from edi_gateway.formats.syntax import CutSegment, Grammar, Shape, reading_of, shape_of
 from edi_gateway.model import Finding, Severity
 
-PADDING: Final = b" \t\r\n\x00\x1a"  # what may trail a file: blanks, line breaks, NUL, Ctrl-Z
 _SERVICE_TAGS: Final = {letter.encode(): f"UN{letter}" for letter in "ABEGHTZ"}
 _PIECE: Final = 1 << 20  # bytes searched in one go
 _OVERLAP: Final = 1 << 16  # bytes beyond a piece in which a UNA that begins in it may find its UNB
@@ -33,7 +33,7 @@ class Envelope:
     body: int
     end: int
     next: int
-    header: EdifactSegment | None = None
+    header: CutSegment | None = None
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -74,13 +74,13 @@ class Envelope:
             yield start, end
             start = end
 
-    def segment(self, tag: str, start: int) -> EdifactSegment:
+    def segment(self, tag: str, start: int) -> CutSegment:
         """The service segment at that offset; what lacks a terminator reaches to the end of the document."""
         match = self.grammar.service_segment.match(self.tokens, start)
         data = self.content[start : match.end(1)] if match else self.content[start:].rstrip(PADDING)
         codec = settle(data, self.codec, certain=self.certain).codec
         wrapped = b"\n" in data or b"\r" in data
-        return EdifactSegment(tag, 0, start, data.decode("latin-1"), reading_of(self.grammar, codec, wrapped=wrapped))
+        return CutSegment(tag, 0, start, data.decode("latin-1"), reading_of(self.grammar, codec, wrapped=wrapped))
 
     def cut(self, data: bytes, start: int) -> Shape:
         """The segments of ``data``, which begins at that offset and ends with a terminator."""
@@ -89,14 +89,14 @@ class Envelope:
             return shape_of(latin, self.grammar)
         shape = shape_of(self.tokens[start : start + len(data)].decode("latin-1"), self.grammar)
         texts = [latin[at : at + len(text)] for at, text in zip(shape.starts, shape.texts, strict=False)]
-        return shape._replace(texts=texts)
+        return Shape(texts, shape.tags, shape.starts, wrapped=shape.wrapped, odd=shape.odd)
 
-    def terminated(self, segment: EdifactSegment) -> bool:
+    def terminated(self, segment: CutSegment) -> bool:
         """Whether a terminator follows; the last line of a document may go without one."""
         terminator = self.grammar.delimiters.terminator.encode("latin-1")
         return self.tokens.startswith(terminator, segment.end) or self.grammar.delimiters.by_line
 
-    def wrapped(self, segment: EdifactSegment) -> bool:
+    def wrapped(self, segment: CutSegment) -> bool:
         """Whether a line break stands inside the segment."""
         data = self.content[segment.start : segment.end]
         return not self.grammar.delimiters.by_line and (b"\n" in data or b"\r" in data)
@@ -113,16 +113,3 @@ def _is_released(tokens: bytes, at: int, release: bytes, wraps: bytes) -> bool:
             break
         before -= 1
     return count % 2 == 1
-
-
-def same_reference(one: str, other: str) -> bool:
-    """Equal as written, or as numbers: carriers pad control references as they like."""
-    if one == other:
-        return True
-    one, other = one.strip(), other.strip()
-    return one == other or (one.isdigit() and other.isdigit() and one.lstrip("0") == other.lstrip("0"))
-
-
-def same_count(claimed: str, counted: int) -> bool:
-    """Whether a control count says what was counted."""
-    return same_reference(claimed, str(counted))

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
 from edi_gateway.errors import DocumentError
+from edi_gateway.formats.control import refusal, skip_padding
 from edi_gateway.formats.edifact.charsets import codec_named, mask_shifted
 from edi_gateway.formats.edifact.completeness import is_complete
-from edi_gateway.formats.edifact.envelope import PADDING, Envelope
+from edi_gateway.formats.edifact.envelope import Envelope
 from edi_gateway.formats.edifact.messages import MessageReader
 from edi_gateway.formats.edifact.survey import begins_here, headless, next_message, next_start, read_envelope, shown
-from edi_gateway.formats.edifact.syntax import EdifactSegment
 from edi_gateway.formats.edifact.tally import prepared_at
 from edi_gateway.formats.guide import guide_names, load_guide
+from edi_gateway.formats.syntax import CutSegment
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
 from edi_gateway.plugins import Plugin
 
 _BANNER: Final = 1024  # how far into a document the first interchange may begin
-_BOM: Final = b"\xef\xbb\xbf"
 _WIDE_BOMS: Final = (b"\xff\xfe", b"\xfe\xff", b"U\x00N\x00", b"\x00U\x00N")
 
 
@@ -40,8 +39,8 @@ class Edifact(Plugin):
     @field_validator("message")
     @classmethod
     def _has_guide(cls, value: str) -> str:
-        if value not in guide_names():
-            known = ", ".join(guide_names())
+        if value not in guide_names("UNH"):
+            known = ", ".join(guide_names("UNH"))
             raise ValueError(f"there is no guide for {value!r}; there are: {known}")
         return value
 
@@ -62,7 +61,7 @@ class Edifact(Plugin):
 
         Raises DocumentError when the document is empty or nothing in it looks like EDIFACT.
         """
-        at, masked = _skip_padding(content, 0), mask_shifted(content)
+        at, masked = skip_padding(content, 0), mask_shifted(content)
         if at == len(content):
             raise _unreadable("an empty file", 0, "an interchange")
         banner = _banner(content, at)
@@ -79,7 +78,7 @@ class Edifact(Plugin):
             else:
                 envelope = headless(content, at)
             yield self._interchange(envelope, banner)
-            at, banner = _skip_padding(content, envelope.next), None
+            at, banner = skip_padding(content, envelope.next), None
 
     def _interchange(self, envelope: Envelope, banner: Finding | None) -> Interchange:
         header, findings = envelope.header, list(envelope.findings)
@@ -87,9 +86,9 @@ class Edifact(Plugin):
             findings.insert(0, banner)
         broken = envelope.broken
         if self.accept == "interchange" and not broken:
-            refusal = self._refusal(envelope)
-            findings += refusal
-            broken = bool(refusal)
+            reasons = refusal(self._messages(envelope))
+            findings += reasons
+            broken = bool(reasons)
         return Interchange(
             sender=_party(header, 2),
             recipient=_party(header, 3),
@@ -104,32 +103,9 @@ class Edifact(Plugin):
     def _messages(self, envelope: Envelope) -> Iterator[Message]:
         return MessageReader(envelope, load_guide(self.message)).read()
 
-    def _refusal(self, envelope: Envelope) -> list[Finding]:
-        """The reason to set aside all, when one message had to be."""
-        for message in self._messages(envelope):
-            for reason in message.findings:
-                if reason.severity is Severity.QUARANTINE:
-                    found, expected = f"a message set aside: {reason.found}", f"sound messages only ({reason.expected})"
-                    advice = "this partner's interchanges are taken as a whole or not at all (accept: interchange)"
-                    return [replace(reason, level=Level.INTERCHANGE, found=found, expected=expected, advice=advice)]
-        return []
 
-
-def _party(header: EdifactSegment | None, element: int) -> Party:
+def _party(header: CutSegment | None, element: int) -> Party:
     return Party(*(header.get(element, component) for component in (1, 2, 3))) if header else Party("")
-
-
-def _skip_padding(content: bytes, at: int) -> int:
-    """Offset of the first byte that is no blank, line break, NUL, Ctrl-Z or byte order mark."""
-    size = len(content)
-    while at < size:
-        if content.startswith(_BOM, at):
-            at += len(_BOM)
-        elif content[at] in PADDING:
-            at += 1
-        else:
-            break
-    return at
 
 
 def _banner(content: bytes, at: int) -> Finding | None:

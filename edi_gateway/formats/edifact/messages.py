@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from edi_gateway.formats.edifact.body import Body, BodySegment
-from edi_gateway.formats.edifact.charsets import settle
-from edi_gateway.formats.edifact.envelope import PADDING, Envelope, same_count, same_reference
-from edi_gateway.formats.edifact.syntax import EdifactSegment, Shape, reading_of
-from edi_gateway.formats.guide import Guide, Step, strangers
+from edi_gateway.formats.body import Body, BodySegment
+from edi_gateway.formats.control import PADDING, same_count, same_reference
+from edi_gateway.formats.decoding import settle
+from edi_gateway.formats.edifact.envelope import Envelope
+from edi_gateway.formats.guide import Guide, Walk
+from edi_gateway.formats.syntax import CutSegment, Shape, reading_of
 from edi_gateway.model import Finding, Level, Message, Position, Severity
 
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff\x1b]")
@@ -52,7 +53,7 @@ class MessageReader:
         yield from self.envelope.service_segments()
         yield "UNZ", self.envelope.end
 
-    def _message(self, start: int, trailer: EdifactSegment, group_ref: str) -> Message:
+    def _message(self, start: int, trailer: CutSegment, group_ref: str) -> Message:
         """The message from UNH at ``start`` to its UNT."""
         envelope, end = self.envelope, trailer.end + 1
         data = envelope.content[start:end]
@@ -60,17 +61,17 @@ class MessageReader:
         shape = envelope.cut(data, start)
         wrapped = shape.wrapped or envelope.grammar.delimiters.by_line
         reading = reading_of(envelope.grammar, decoding.codec, wrapped=wrapped)
-        header = EdifactSegment("UNH", 1, start, shape.texts[0], reading)
+        header = CutSegment("UNH", 1, start, shape.texts[0], reading)
         check = _Check(envelope, header, header.get(1), shape)
         check.reading(decoding.remark, data)
         check.trailer(trailer)
-        steps = check.inside(self.guide)
+        walk = check.inside(self.guide)
         self._repeated(check)
         return Message(
             type=header.get(2),
             version=":".join(header.components(2)[1:]).rstrip(":"),
             control_ref=check.control_ref,
-            body=None if check.refused else BodySegment(Body(start, shape, reading, steps), 0),
+            body=None if walk is None or check.refused else BodySegment(Body(start, shape, reading, walk), 0),
             position=Position(envelope.control_ref, check.control_ref, 1, "UNH", start=start, end=end),
             group_ref=group_ref,
             findings=tuple(check.findings),
@@ -110,7 +111,7 @@ class _Check:
     """The findings of one message, in the making."""
 
     envelope: Envelope
-    header: EdifactSegment
+    header: CutSegment
     control_ref: str
     shape: Shape
     findings: list[Finding] = field(default_factory=list)
@@ -134,7 +135,7 @@ class _Check:
             expected = "line breaks only between segments"
             self.note(Severity.WARNING, self.at(1), "line breaks inside segments", expected, advice, "21")
 
-    def trailer(self, trailer: EdifactSegment) -> None:
+    def trailer(self, trailer: CutSegment) -> None:
         """UNT against UNH and against what was counted."""
         counted, reference = len(self.shape.tags), self.control_ref
         if not same_reference(trailer.get(2), reference):
@@ -145,10 +146,10 @@ class _Check:
             found = f"claims {trailer.get(1) or 'nothing'}, counted {counted}"
             self.note(Severity.WARNING, self.at(counted, element=1), found, "the number of segments", code="29")
 
-    def inside(self, guide: Guide) -> Sequence[Step]:
+    def inside(self, guide: Guide) -> Walk | None:
         """Type, tags and nesting, which is returned; one reason to set the message aside is enough."""
         message_type, wanted = self.header.get(2), guide.message
-        steps: Sequence[Step] = ()
+        walk = None
         if message_type != wanted:
             place = self.at(1, element=2, component=1)
             advice = "this channel reads one type of message; let the others come by a channel of their own"
@@ -157,13 +158,13 @@ class _Check:
             self._odd_tag(self.shape.odd)
         elif not self.refused:
             tags, directory = self.shape.tags[:-1], f"{self.header.get(2, 2)}.{self.header.get(2, 3)}"  # D.96A
-            steps = guide.walk(tags, directory)
-            for index, path in strangers(tags, steps):
+            walk = guide.nest(tags, directory)
+            for index, path in walk.strangers:
                 found = f"{self.shape.tags[index]} below {path}"
                 expected = f"a segment that {wanted} holds there"
                 advice = "taken as it stands; see that the mapping reaches it"
                 self.note(Severity.WARNING, self.at(index + 1), found, expected, advice, "15")
-        return steps
+        return walk
 
     def _odd_tag(self, index: int) -> None:
         marks = self.envelope.grammar.delimiters

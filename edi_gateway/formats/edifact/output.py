@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -10,7 +9,6 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from edi_gateway.formats.edifact.charsets import CODECS, encodable
-from edi_gateway.formats.edifact.party import PartyText
 from edi_gateway.formats.edifact.writer import (
     Envelope,
     OutgoingMessage,
@@ -18,25 +16,12 @@ from edi_gateway.formats.edifact.writer import (
     write_interchange,
 )
 from edi_gateway.formats.guide import load_guide
+from edi_gateway.formats.nearest import nearest
+from edi_gateway.formats.party import PartyText
 from edi_gateway.model import OutboundMessage, OutboundSegment
 from edi_gateway.plugins import Plugin
 
 _LINE_BREAKS: Final = {"none": "", "lf": "\n", "crlf": "\r\n"}
-_BY_HAND: Final = str.maketrans(
-    {
-        "ß": "ss",
-        "Æ": "AE",
-        "æ": "ae",
-        "Ø": "O",
-        "ø": "o",
-        "Ł": "L",
-        "ł": "l",
-        "Đ": "D",
-        "đ": "d",
-        "\u2019": "'",
-        "\u2013": "-",
-    }
-)
 
 
 def _syntax(text: str) -> str:
@@ -77,6 +62,11 @@ class EdifactOutput(Plugin):
         """Sender and recipient: within it, an interchange control reference is unique (ISO 9735, 0020)."""
         return f"EDIFACT {self.sender} {self.recipient}"
 
+    @property
+    def largest_control(self) -> int:
+        """Fourteen digits (0020)."""
+        return 10**14 - 1
+
     def encode(self, control_ref: str, prepared_at: datetime, messages: Sequence[OutboundMessage]) -> bytes:
         """The interchange in bytes; raises RefusedError for what the character set or the directory cannot hold."""
         identifier, _, version = self.syntax.partition(":")
@@ -98,7 +88,7 @@ class EdifactOutput(Plugin):
     def replace(self, text: str) -> str:
         """The text with what the character set cannot carry written by the nearest characters, at last a blank."""
         charset = self.syntax.partition(":")[0]
-        return "".join(part for character in text for part in _nearest(character, charset))
+        return "".join(nearest(character, lambda some: encodable(some, charset) is None) for character in text)
 
     @property
     def _capitals_only(self) -> bool:
@@ -126,21 +116,3 @@ def _capitals(segments: Sequence[OutboundSegment]) -> list[OutboundSegment]:
         )
         for segment in segments
     ]
-
-
-def _nearest(character: str, charset: str) -> str:
-    for candidate in (
-        character,
-        character.upper(),
-        character.translate(_BY_HAND),
-        character.translate(_BY_HAND).upper(),
-        _without_marks(character),
-        _without_marks(character).upper(),
-    ):
-        if candidate and encodable(candidate, charset) is None:
-            return candidate
-    return " "
-
-
-def _without_marks(character: str) -> str:
-    return "".join(part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part))

@@ -6,16 +6,18 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from edi_gateway.formats.edifact.charsets import FALLBACK, codec_of
+from edi_gateway.formats.control import quoted
+from edi_gateway.formats.decoding import FALLBACK
+from edi_gateway.formats.edifact.charsets import codec_of
 from edi_gateway.formats.edifact.envelope import Envelope
-from edi_gateway.formats.edifact.syntax import SERVICE_STRING_LENGTH, Delimiters, delimiters_of, grammar_of
+from edi_gateway.formats.edifact.syntax import SERVICE_STRING_LENGTH, delimiters_of, grammar_of
 from edi_gateway.formats.edifact.tally import References, Tally
+from edi_gateway.formats.syntax import Delimiters
 from edi_gateway.model import Finding, Level, Position, Severity
 
 _HEADER: Final = re.compile(rb"[ \t\r\n]*+UNB(?=[^A-Za-z0-9\s])")
 _START: Final = re.compile(rb"(?s)(?:UNA.{6}[ \t\r\n]*+)?UNB(?=[^A-Za-z0-9\s][A-Z]{4}[^A-Za-z0-9\s])")
 _MESSAGE: Final = re.compile(rb"(?<![A-Za-z0-9])UN[GH](?=[^A-Za-z0-9\s])")
-_SHOWN: Final = 20
 _WINDOW: Final = 1 << 20  # bytes searched at once: no other thread can run meanwhile
 _OVERLAP: Final = 4096  # bytes that the beginning of an interchange may reach into the next window
 
@@ -45,10 +47,7 @@ def shown(content: bytes, at: int, end: int | None = None) -> str:
     while content[at : at + 1].isspace():
         at += 1
     tag = _MESSAGE.match(content, at)
-    if tag:
-        return tag[0].decode()
-    text = content[at : at + _SHOWN if end is None else min(at + _SHOWN, end)]
-    return repr(text.decode("latin-1")) if text else "end of file"
+    return tag[0].decode() if tag else quoted(content, at, end)
 
 
 def headless(content: bytes, start: int) -> Envelope:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from edi_gateway.formats.edifact.envelope import Envelope, same_count, same_reference
-from edi_gateway.formats.edifact.syntax import EdifactSegment
+from edi_gateway.formats.control import same_count, same_reference
+from edi_gateway.formats.edifact.envelope import Envelope
+from edi_gateway.formats.syntax import CutSegment
 from edi_gateway.model import Finding, Level, Position, Severity
 
 References = Literal["refuse", "warn"]
@@ -18,13 +19,13 @@ class Tally:
     """What was counted so far, and the findings (codes are those of data element 0085)."""
 
     envelope: Envelope
-    header: EdifactSegment
+    header: CutSegment
     references: References
     findings: list[Finding] = field(default_factory=list)
     messages: int = 0  # outside groups
     groups: int = 0
     grouped: int = 0  # messages in the open group
-    group: EdifactSegment | None = None
+    group: CutSegment | None = None
 
     def open(self, declared: str, fallback: str) -> None:
         """Look at UNB: its character set (``declared``: the codec, "" if unknown) and its date."""
@@ -51,17 +52,17 @@ class Tally:
         elif tag == "UNE":
             self._close_group(self.envelope.segment(tag, start))
 
-    def _open_group(self, header: EdifactSegment) -> None:
+    def _open_group(self, header: CutSegment) -> None:
         self._no_group_open(header)
         self.group, self.grouped = header, 0
         self.groups += 1
 
-    def _no_group_open(self, at: EdifactSegment) -> None:
+    def _no_group_open(self, at: CutSegment) -> None:
         if self.group:
             self._note(at, at.tag, f"UNE of group {self.group.get(5)}", "13", Severity.QUARANTINE)
             self.group = None
 
-    def _close_group(self, trailer: EdifactSegment) -> None:
+    def _close_group(self, trailer: CutSegment) -> None:
         if self.group is None:
             self._note(trailer, "UNE", "UNG before it", "13", Severity.QUARANTINE)
             return
@@ -70,7 +71,7 @@ class Tally:
             self._note(self.group, "a group without a message", "at least one message", "32")
         self.group = None
 
-    def close(self, trailer: EdifactSegment) -> None:
+    def close(self, trailer: CutSegment) -> None:
         """Take note of UNZ and compare everything that is left to compare."""
         self._no_group_open(trailer)
         counted = self.groups + self.messages
@@ -92,7 +93,7 @@ class Tally:
         advice = "the file is cut short: wait for the whole file, or ask the sender to send it again"
         self.findings.append(Finding(Severity.QUARANTINE, Level.INTERCHANGE, place, found, "UNZ", advice, "13"))
 
-    def _compare(self, trailer: EdifactSegment, reference: str, counted: int, what: str) -> None:
+    def _compare(self, trailer: CutSegment, reference: str, counted: int, what: str) -> None:
         if not same_reference(trailer.get(2), reference):
             severity = Severity.QUARANTINE if self.references == "refuse" else Severity.WARNING
             advice = "ask the sender to correct it, or set 'control_references: warn' for this partner"
@@ -104,7 +105,7 @@ class Tally:
 
     def _note(
         self,
-        at: EdifactSegment,
+        at: CutSegment,
         found: str,
         expected: str,
         code: str,
@@ -117,7 +118,7 @@ class Tally:
         self.findings.append(Finding(severity, Level.INTERCHANGE, place, found, expected, advice, code))
 
 
-def prepared_at(header: EdifactSegment) -> datetime | None:
+def prepared_at(header: CutSegment) -> datetime | None:
     """Date and time of preparation (UNB S004), taken as UTC since it names no zone; None when it is no date.
 
     Six digits belong to syntax 1 to 3, eight to syntax 4; either is read.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -13,6 +13,7 @@ from pydifact.segments import Segment as PlainSegment
 from pydifact.serializer import Serializer
 
 from edi_gateway.errors import RefusedError
+from edi_gateway.formats.arranging import arranged, flat
 from edi_gateway.formats.edifact.charsets import CODECS, encodable
 from edi_gateway.formats.guide import Guide
 from edi_gateway.model import OutboundSegment, Party
@@ -100,25 +101,13 @@ def arrange(message: OutgoingMessage, guide: Guide) -> OutgoingMessage:
     Raises RefusedError when the directory has no such segment at that place.
     """
     directory = f"{message.version}.{message.release}"
-    return replace(message, segments=_arranged(message.segments, guide, directory, guide.root))
-
-
-def _arranged(segments: Iterable[OutboundSegment], guide: Guide, directory: str, path: str) -> list[OutboundSegment]:
-    below = []
-    for segment in segments:
-        place = f"{path}/{segment.tag}"
-        problem = guide.check(directory, place)
-        if problem:
-            raise RefusedError(problem)
-        below.append(replace(segment, children=_arranged(segment.children, guide, directory, place)))
-    order = guide.order(directory, path) if below else []
-    return sorted(below, key=lambda segment: order.index(segment.tag))
+    return replace(message, segments=arranged(message.segments, guide, directory, guide.root))
 
 
 def _interchange(envelope: Envelope, messages: Sequence[OutgoingMessage]) -> Iterator[OutboundSegment]:
     yield OutboundSegment("UNB", _header(envelope))
     for message in messages:
-        body = list(_flat(message.segments))
+        body = list(flat(message.segments))
         kind = [message.type, message.version, message.release, message.agency, message.association]
         yield OutboundSegment("UNH", [[message.ref], kind])
         yield from body
@@ -146,12 +135,6 @@ def _header(envelope: Envelope) -> list[list[str]]:
 
 def _party(party: Party) -> list[str]:
     return [party.id, party.qualifier, party.routing]
-
-
-def _flat(segments: Iterable[OutboundSegment]) -> Iterator[OutboundSegment]:
-    for segment in segments:
-        yield segment
-        yield from _flat(segment.children)
 
 
 def _encoded(segment: OutboundSegment, serializer: Serializer, charset: str) -> bytes:

@@ -45,6 +45,11 @@ class _Rows(Plugin):
         """The recipient: within it, control numbers are unique."""
         return f"rows for {self.recipient}"
 
+    @property
+    def largest_control(self) -> int:
+        """As many digits as other syntaxes have, so that a partner may change to one of them."""
+        return 99_999_999_999_999
+
     def replace(self, text: str) -> str:
         """The text with what the encoding cannot carry written by the nearest characters, at last a blank."""
         return nearest(text, self.encoding)

@@ -31,6 +31,11 @@ class _Tree(Plugin):
         """The recipient: within it, control numbers are unique."""
         return f"trees for {self.recipient}"
 
+    @property
+    def largest_control(self) -> int:
+        """As many digits as other syntaxes have, so that a partner may change to one of them."""
+        return 99_999_999_999_999
+
     def replace(self, text: str) -> str:
         """The text without the control characters that XML knows no way to write; JSON holds every text."""
         return "".join(character if _is_writable(character) else " " for character in text)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from edi_gateway.formats.edifact.format import Edifact
-from edi_gateway.formats.edifact.syntax import EdifactSegment
+from edi_gateway.formats.syntax import CutSegment
 from edi_gateway.model import Finding, Interchange, Message, OutboundSegment, Segment, Severity
 
 UNB = "UNB+UNOC:3+CARRIER:ZZZ:DEPOT+HUB:14+260102:0930+REF1++IFTSTA"
@@ -77,7 +77,7 @@ def flat(segment: Segment) -> Iterator[Segment]:
 
 def elements_of(segment: Segment) -> list[list[str]]:
     """All elements behind the tag."""
-    assert isinstance(segment, EdifactSegment)
+    assert isinstance(segment, CutSegment)
     return segment.elements
 
 

@@ -8,35 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
-from typing import Final
 
-from edi_gateway.formats.edifact.syntax import EdifactSegment, Reading, Shape
-from edi_gateway.formats.guide import Nesting, Step, nesting_of
+from edi_gateway.formats.guide import Nesting, Step, Walk
+from edi_gateway.formats.syntax import CutSegment, Reading, Shape
 from edi_gateway.model import MOST_AROUND, Segment
-
-_HEAD: Final = slice(3, 9)  # what follows a tag: room for a separator, a qualifier, a separator
 
 
 class Body:
     """A message from its header to the segment before its trailer."""
 
-    __slots__ = ("_held", "_nesting", "reading", "shape", "start", "steps")
+    __slots__ = ("_held", "_walk", "reading", "shape", "start", "steps")
 
-    def __init__(self, start: int, shape: Shape, reading: Reading, steps: Sequence[Step]) -> None:
+    def __init__(self, start: int, shape: Shape, reading: Reading, walk: Walk) -> None:
         self.start = start
         self.shape = shape
         self.reading = reading
-        self.steps = steps
-        self._nesting: Nesting | None = None
+        self.steps = walk.steps
+        self._walk = walk
         self._held: dict[int, dict[str, list[int]]] = {}
 
     @property
     def nesting(self) -> Nesting:
         """Which segment holds which."""
-        nesting = self._nesting
-        if nesting is None:
-            nesting = self._nesting = nesting_of(self.steps)
-        return nesting
+        return self._walk.nesting
 
     def held(self, index: int) -> Mapping[str, Sequence[int]]:
         """Tag → indices of the segments that the one at ``index`` holds."""
@@ -62,7 +56,7 @@ class Body:
         return (tags[index], inner_tag, tuple(form)), found
 
 
-class BodySegment(EdifactSegment):
+class BodySegment(CutSegment):
     """A segment that knows its place in a message."""
 
     __slots__ = ("_body", "_index", "_parent")
@@ -162,11 +156,12 @@ class BodySegment(EdifactSegment):
     def qualifiers(self, distances: Sequence[int]) -> list[str]:
         """See Segment.qualifiers. Most begin alike, so that their beginnings tell without cutting them up."""
         texts, here, known = self._body.shape.texts, self._index, self._reading.qualifiers
-        return [known.get(texts[here + each][_HEAD]) or self._qualifier(here + each) for each in distances]
+        head = self._reading.grammar.head
+        return [known.get(texts[here + each][head]) or self._qualifier(here + each) for each in distances]
 
     def _qualifier(self, index: int) -> str:
         qualifier = BodySegment(self._body, index).get(1).strip()
-        self._reading.remember_qualifier(self._body.shape.texts[index][_HEAD], qualifier)
+        self._reading.remember_qualifier(self._body.shape.texts[index][self._reading.grammar.head], qualifier)
         return qualifier
 
     def onward(self, distances: Sequence[int]) -> list[Segment]:
