@@ -187,13 +187,14 @@ class FlatReader:
             return found
         here: dict[_K, _V | None] = {}
         for index, value in enumerate(found):
-            if value is None:
-                key = keys[index]
-                if key not in here:
-                    here[key] = value = find(key, index)
-                    if value is not None:
-                        known.keep(key, value)
-                found[index] = here[key]
+            if value is not None:
+                continue
+            key = keys[index]
+            if key not in here:
+                here[key] = made = find(key, index)
+                if made is not None:
+                    known.keep(key, made)
+            found[index] = here[key]
         return found
 
     def _tell(self, table: Table, events: Events, _: Key, index: int) -> _Said | None:
