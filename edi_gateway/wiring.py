@@ -93,6 +93,7 @@ def wire_channel(config: load.Config, channel: load.Channel) -> Channel:
         accept_test=channel.accept_test,
         unique_references=channel.unique_references,
         patience=channel.patience,
+        opening=channel.opening,
         dedupe_window=channel.dedupe_window,
         epoch_gap=config.installation.gateway.shipment_gap,
     )

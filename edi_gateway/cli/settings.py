@@ -9,9 +9,8 @@ from pathlib import Path
 
 from edi_gateway.config.load import SHIPPED_MAPPINGS, Config, Installation, load_config, load_installation
 from edi_gateway.errors import ConfigError
-from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.load import Library
-from edi_gateway.plugins import Format
+from edi_gateway.pipeline.partners import Channel
 from edi_gateway.store.engine import Database
 from edi_gateway.wiring import wire_channel
 
@@ -58,8 +57,8 @@ class Settings:
                 " edi-gateway --config DIR ..., or in EDI_GATEWAY_CONFIG"
             )
 
-    def reader_of(self, carrier: str, channel: str) -> tuple[Format, Mapping, Partner]:
-        """Format, mapping and partner of a carrier's channel; raises ConfigError when it has none or several."""
+    def channel_of(self, carrier: str, channel: str) -> Channel:
+        """A carrier's channel by its name, or its only one; raises ConfigError when it has none or several."""
         config = self.config()
         theirs = [each for each in config.channels if each.carrier == carrier]
         found = [each for each in theirs if channel in {"", each.name.partition("/")[2]}]
@@ -69,5 +68,4 @@ class Settings:
         if len(found) > 1:
             names = ", ".join(each.name.partition("/")[2] for each in found)
             raise ConfigError(f"{carrier} has several channels: choose one of {names} with --channel")
-        wired = wire_channel(config, found[0])
-        return wired.format, wired.mapping, wired.partner
+        return wire_channel(config, found[0])

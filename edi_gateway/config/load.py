@@ -24,6 +24,7 @@ from edi_gateway.model import TrackingEvent
 from edi_gateway.pipeline import partners
 from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import Encoder, Format, Sink, Source
+from edi_gateway.transforms.opening import Opening
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 SHIPPED_MAPPINGS: Final = (
@@ -50,6 +51,7 @@ class Channel:
     accept_test: bool
     unique_references: bool
     patience: timedelta
+    opening: Opening
     asked_at: str
 
 
@@ -278,6 +280,7 @@ class _Building:
                 accept_test=options.accept_test,
                 unique_references=options.unique_references,
                 patience=options.patience,
+                opening=Opening(options.unpack),
                 asked_at=asked_at,
             )
 

@@ -14,6 +14,7 @@ from edi_gateway.config.file_names import FileNameText
 from edi_gateway.config.rules import Rule
 from edi_gateway.pipeline import partners
 from edi_gateway.quantities import Duration, Size
+from edi_gateway.transforms.options import Unpack
 
 _MAX_CONTROL: Final = 99_999_999_999_999  # EDIFACT 0020 holds fourteen characters
 _MINUTE: Final = timedelta(minutes=1)
@@ -73,6 +74,7 @@ class ChannelOptions(Section):
         None, description="the syntax of the files: a type and its options; as the mapping says when left out"
     )
     mapping: str = Field(description="the mapping that turns messages into events, such as standard/iftsta")
+    unpack: Unpack = Field(Unpack(), description="how packed files (gzip, zip) are unpacked before they are read")
     every: PositiveDuration | None = Field(
         None, description="how often to look for files; as gateway.yaml when left out"
     )

@@ -13,6 +13,7 @@ from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.render import Layout
 from edi_gateway.model import TrackingEvent
 from edi_gateway.plugins import Encoder, Format, Sink, Source
+from edi_gateway.transforms.opening import AS_IT_COMES, Opening, is_closed, is_whole
 
 _VERSION: Final = version("edi-gateway")
 
@@ -32,10 +33,15 @@ class Channel:
     patience: timedelta = timedelta(minutes=10)  # how long a file without its end is left alone; 0: not at all
     dedupe_window: int = 1  # minutes
     epoch_gap: timedelta = timedelta(days=90)
+    opening: Opening = AS_IT_COMES
+
+    def is_complete(self, content: bytes) -> bool:
+        """Whether the bytes end as their packing does, or, where there is none, as the format says."""
+        return is_whole(content, self.opening) if is_closed(content, self.opening) else self.format.is_complete(content)
 
     def reading(self) -> str:
         """A digest of all that decides what its documents say; while it stays the same, so does what they say."""
-        how = (self.partner, self.format, self.mapping.version, self.accept_test, self.unique_references)
+        how = (self.partner, self.opening, self.format, self.mapping.version, self.accept_test, self.unique_references)
         return sha256(repr((_VERSION, *how, self.dedupe_window, self.epoch_gap)).encode()).hexdigest()
 
 

@@ -52,9 +52,15 @@ def process(
     broken_off = document.processed_at is None and document.reading == reading
     whole = told and not broken_off
     readings = read(
-        content, channel.format, channel.mapping, channel.partner, document.received_at, accept_test=channel.accept_test
+        content,
+        channel.format,
+        channel.mapping,
+        channel.partner,
+        document.received_at,
+        accept_test=channel.accept_test,
+        opening=channel.opening,
     )
-    recorder = Recorder(document, content, channel, destinations, whole, told, unentered, stale)
+    recorder = Recorder(document, channel, destinations, whole, told, unentered, stale)
     most = None if whole else EVENTS_PER_TRANSACTION
     pieces = batches(_until(readings, stopping), channel.partner.carrier, most, channel.dedupe_window)
     outcome = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
@@ -27,6 +26,7 @@ class Part:
 
     number: int
     opens: Interchange | None = None  # it begins here
+    digest: str = ""  # of its bytes
     broken: bool = False  # its envelope is
     reports: list[Prepared] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -58,8 +58,10 @@ def batches(readings: Iterable[Reading], carrier: str, most: int | None, window:
             held = None
         if reading.opens:
             number += 1
-            parts.append(Part(number, reading.opens, reading.broken))
-        size += parts[-1].add(reading, carrier, window)
+            parts.append(Part(number, reading.opens, reading.digest, reading.broken))
+        if reading.apart:
+            parts.insert(0, Part(0))  # it must not share the fate of the interchange before it
+        size += parts[0 if reading.apart else -1].add(reading, carrier, window)
         if most is not None and size >= most:
             held, parts, size = parts, [Part(number)], 0
     if held is not None:
@@ -87,7 +89,6 @@ class Recorder:
     """
 
     document: Document
-    content: bytes
     channel: Channel
     destinations: Sequence[Destination]
     reprocess: bool
@@ -170,14 +171,12 @@ class Recorder:
         return reports, found
 
     def _enter(self, connection: Connection, part: Part, interchange: Interchange) -> list[Finding]:
-        place = interchange.position
-        digest = hashlib.sha256(memoryview(self.content)[place.start : place.end]).hexdigest()
         entered = interchanges.enter(
             connection,
             self.document,
             part.number,
             interchange,
-            digest,
+            part.digest,
             broken=part.broken,
             unique=self.channel.unique_references,
             unentered=self.unentered,

@@ -26,6 +26,7 @@ from edi_gateway.config.models import (
 from edi_gateway.config.rules import Reference, Rule
 from edi_gateway.located import Loc, load, validate
 from edi_gateway.plugins import plugin_classes
+from edi_gateway.transforms.options import Unpack
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "config" / "reference"
@@ -37,6 +38,7 @@ MODELS = [
     ("gateway", ("log",), Log),
     ("carrier", (), CarrierFile),
     ("carrier", CHANNEL, ChannelOptions),
+    ("carrier", (*CHANNEL, "unpack"), Unpack),
     ("customer", (), CustomerFile),
     ("customer", ("receives", 0), Rule),
     ("customer", ("receives", 0, "reference"), Reference),
