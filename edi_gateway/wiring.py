@@ -17,6 +17,7 @@ from edi_gateway.mapping.render import Header, Layout
 from edi_gateway.model import Location, OutboundMessage, Status, TrackingEvent
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.plugins import Sink, Source
+from edi_gateway.transforms.pgp import prove_decrypt, prove_encrypt
 
 _T = TypeVar("_T")
 
@@ -99,6 +100,21 @@ def wire_channel(config: load.Config, channel: load.Channel) -> Channel:
     )
 
 
+def prove_keys(config: load.Config) -> None:
+    """Use every PGP key once, as it will be used; raises ConfigError with all that cannot be."""
+    found = [
+        *(
+            (each.opened_at, "decrypt", prove_decrypt(each.opening.decrypt))
+            for each in config.channels
+            if each.opening.decrypt
+        ),
+        *((each.encrypted_at, "encrypt", prove_encrypt(each.encrypt)) for each in config.destinations if each.encrypt),
+    ]
+    problems = [f"{at}{key}: {problem}" for at, key, problem in found if problem]
+    if problems:
+        raise ConfigError(*problems)
+
+
 def _destination(config: load.Config, each: load.Destination) -> Destination:
     layout = config.installation.library.writer(each.mapping)
     _prove(layout, each)
@@ -117,6 +133,7 @@ def _destination(config: load.Config, each: load.Destination) -> Destination:
         replace_unencodable=each.replace_unencodable,
         in_order=each.in_order,
         in_flight=each.in_flight,
+        encrypt=each.encrypt,
     )
 
 

@@ -11,9 +11,11 @@ from typing import Final, Literal
 
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.render import Layout
-from edi_gateway.model import TrackingEvent
+from edi_gateway.model import OutboundDocument, TrackingEvent
 from edi_gateway.plugins import Encoder, Format, Sink, Source
 from edi_gateway.transforms.opening import AS_IT_COMES, Opening, is_closed, is_whole
+from edi_gateway.transforms.options import Encrypt
+from edi_gateway.transforms.pgp import encrypt
 
 _VERSION: Final = version("edi-gateway")
 
@@ -82,3 +84,9 @@ class Destination:
     replace_unencodable: bool = False
     in_order: bool = False  # no file is sent while an earlier one is neither delivered nor given up
     in_flight: int = 1  # files on their way at the same time
+    encrypt: Encrypt | None = None
+
+    def sealed(self, number: int, now: datetime, content: bytes) -> OutboundDocument:
+        """The document as every attempt sends it; raises RefusedError when it cannot be encrypted."""
+        sent = encrypt(content, self.encrypt) if self.encrypt else content
+        return OutboundDocument(self.file_name(number, now), sent)

@@ -49,9 +49,14 @@ class _Room:
         taken = self._taken + count
         if taken > self._options.max_size:
             raise _LimitError(f"max_size, {self._options.max_size:,} bytes")
-        if taken > max(_WITHOUT_RATIO, self._packed * self._options.max_ratio):
+        if taken > most(self._options, self._packed):
             raise _LimitError(f"max_ratio, {self._options.max_ratio} times its {self._packed:,} bytes")
         self._taken = taken
+
+
+def most(options: Unpack, size: int) -> int:
+    """How many bytes may come out of that many."""
+    return min(options.max_size, max(_WITHOUT_RATIO, size * options.max_ratio))
 
 
 def is_gzip(content: bytes) -> bool:
