@@ -12,6 +12,7 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline.partners import Channel
 from edi_gateway.store.engine import Database
+from edi_gateway.transforms.opening import AS_IT_COMES, is_closed, opened
 from edi_gateway.wiring import wire_channel
 
 
@@ -56,6 +57,16 @@ class Settings:
                 f"{self.folder}/gateway.yaml: there is no such file; name the configuration folder before the command,"
                 " edi-gateway --config DIR ..., or in EDI_GATEWAY_CONFIG"
             )
+
+    def opened(self, content: bytes, channel: str) -> bytes:
+        """What is read of a file of that channel: decrypted and unpacked, as far as the configuration allows."""
+        if not is_closed(content, AS_IT_COMES):
+            return content
+        try:
+            openings = {each.name: each.opening for each in self.config().channels}
+        except ConfigError:
+            openings = {}
+        return opened(content, openings.get(channel, AS_IT_COMES))
 
     def channel_of(self, carrier: str, channel: str) -> Channel:
         """A carrier's channel by its name, or its only one; raises ConfigError when it has none or several."""
