@@ -82,7 +82,7 @@ class Home:
         try:
             with os.fdopen(writing, "wb") as secret:
                 secret.write(passphrase.encode())
-            call = ["gpg", "--homedir", self._folder, *_ALWAYS, "--status-file", status]
+            call = ["gpg", "--homedir", str(self._folder), *_ALWAYS, "--status-file", str(status)]
             call += ["--passphrase-fd", str(reading), *arguments]
             with log.open("wb") as complaints:
                 output, code, too_large = _converse(call, content, most, complaints, reading)
@@ -111,7 +111,7 @@ def home() -> Iterator[Home]:
 
 
 def _converse(
-    call: Sequence[str | Path], content: bytes, most: int, complaints: IO[bytes], inherited: int
+    call: Sequence[str], content: bytes, most: int, complaints: IO[bytes], inherited: int
 ) -> tuple[bytes, int, bool]:
     """Output, exit code, and whether there would have been more; both pipes are kept moving."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
