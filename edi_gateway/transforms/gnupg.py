@@ -65,7 +65,7 @@ class Home:
     """A folder of keys that only this process may enter, and gpg working in it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def take(self, keys: str) -> list[str]:
         """Import armoured keys, public or private; returns the fingerprints of all that could be used."""
@@ -77,12 +77,12 @@ class Home:
 
         Raises TimeoutError when it takes too long, OSError when it cannot be started.
         """
-        status, log = self._folder / "status", self._folder / "log"
+        status, log = self.folder / "status", self.folder / "log"
         reading, writing = os.pipe()
         try:
             with os.fdopen(writing, "wb") as secret:
                 secret.write(passphrase.encode())
-            call = ["gpg", "--homedir", str(self._folder), *_ALWAYS, "--status-file", str(status)]
+            call = ["gpg", "--homedir", str(self.folder), *_ALWAYS, "--status-file", str(status)]
             call += ["--passphrase-fd", str(reading), *arguments]
             with log.open("wb") as complaints:
                 output, code, too_large = _converse(call, content, most, complaints, reading)

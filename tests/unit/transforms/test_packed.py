@@ -158,7 +158,9 @@ def test_a_file_that_expands_too_far_is_refused_by_its_ratio() -> None:
     assert refused(gzip.compress(bytes(900_000))) == []
 
 
-@given(st.binary(max_size=300), st.sampled_from([b"", b"\x1f\x8b\x08", b"PK\x03\x04", b"\x85\x01\x0c\x03", b"\xc1\xff"]))
+@given(
+    st.binary(max_size=300), st.sampled_from([b"", b"\x1f\x8b\x08", b"PK\x03\x04", b"\x85\x01\x0c\x03", b"\xc1\xff"])
+)
 def test_any_bytes_are_a_piece_or_a_finding(tail: bytes, head: bytes) -> None:
     """Nothing makes the opening fail, or looking whether the end is there."""
     is_closed(head + tail, AS_IT_COMES)
