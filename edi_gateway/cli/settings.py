@@ -71,7 +71,7 @@ class Settings:
     def channel_of(self, carrier: str, channel: str) -> Channel:
         """A carrier's channel by its name, or its only one; raises ConfigError when it has none or several."""
         config = self.config()
-        theirs = [each for each in config.channels if each.carrier == carrier]
+        theirs = [each for each in config.channels if each.carrier == carrier and each.mapping]
         found = [each for each in theirs if channel in {"", each.name.partition("/")[2]}]
         if not found:
             known = ", ".join(sorted({each.name for each in config.channels})) or "none"

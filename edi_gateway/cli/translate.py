@@ -73,6 +73,7 @@ def _reader(settings: Settings, mapping: str, carrier: str, channel: str) -> tup
         library = settings.library()
         return library.format(mapping), library.reader(mapping), Partner(""), AS_IT_COMES
     found = settings.channel_of(carrier, channel)
+    assert found.mapping is not None  # it has the name of one
     return found.format, found.mapping, found.partner, found.opening
 
 

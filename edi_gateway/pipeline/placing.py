@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edi_gateway.mapping.harmonize import Harmonized
-from edi_gateway.model import Finding, Interchange, Position, TrackingEvent
+from edi_gateway.model import Finding, Interchange, Message, Position, TrackingEvent
 from edi_gateway.transforms.pieces import short
 
 
@@ -18,6 +18,11 @@ def finding_in(finding: Finding, start: int, name: str) -> Finding:
 def interchange_in(interchange: Interchange, start: int) -> Interchange:
     """An interchange of the piece that begins at ``start``."""
     return replace(interchange, position=_moved(interchange.position, start))
+
+
+def message_in(message: Message, start: int) -> Message:
+    """A message of the piece that begins at ``start``."""
+    return replace(message, position=_moved(message.position, start))
 
 
 def said_in(said: Harmonized, start: int) -> Harmonized:

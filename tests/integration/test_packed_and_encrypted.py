@@ -73,7 +73,7 @@ def test_a_zip_is_read_member_by_member_and_kept_as_it_came(db: Database, wired:
     assert inbox.load(db, document.digest) == packed
     for number, _, start, end in told(db, "K1", "K2"):
         assert b"STS+1+" in (FIRST + SECOND)[start:end], number
-    assert [start for _, _, start, _ in told(db, "K2")][0] > len(FIRST)
+    assert next(start for _, _, start, _ in told(db, "K2")) > len(FIRST)
 
 
 def test_an_interchange_within_a_zip_is_the_same_as_without(db: Database, wired: Wired) -> None:
@@ -124,7 +124,7 @@ def test_translate_reads_a_packed_file(tmp_path: Path) -> None:
     assert said[0] == said[1]
 
 
-async def test_a_packed_file_without_its_end_waits(tmp_path: Path, db: Database, hub_key: Key) -> None:
+async def test_a_packed_file_without_its_end_waits(tmp_path: Path, db: Database) -> None:
     """It is neither taken nor cleared before it is whole."""
     with own_server(tmp_path / "remote", ("out",)) as server:
         key = server.known_hosts_line.split(maxsplit=1)[1]

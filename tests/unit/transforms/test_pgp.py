@@ -74,9 +74,7 @@ def test_what_is_decrypted_is_unpacked(ours: Decrypt, hub_key: Key, partner_key:
     assert piece.content == TEXT
 
 
-def test_a_signature_must_be_the_senders(
-    ours: Decrypt, hub_key: Key, partner_key: Key, strangers_key: Key, tmp_path: Path
-) -> None:
+def test_a_signature_must_be_the_senders(ours: Decrypt, hub_key: Key, strangers_key: Key, tmp_path: Path) -> None:
     """None, or that of anybody else, ourselves included, is not good enough; unless none is asked for."""
     unsigned = sent(hub_key, None)
     assert "without a signature" in found(pgp.decrypt(unsigned, ours, MOST))
@@ -92,9 +90,7 @@ def test_a_signature_must_be_the_senders(
     assert pgp.decrypt(unsigned, ours.model_copy(update={"verify": None}), MOST) == TEXT
 
 
-def test_what_was_encrypted_for_another_key_says_for_which(
-    ours: Decrypt, strangers_key: Key, partner_key: Key, tmp_path: Path
-) -> None:
+def test_what_was_encrypted_for_another_key_says_for_which(ours: Decrypt, strangers_key: Key, tmp_path: Path) -> None:
     """And for which it should have been."""
     for_another = pgp.encrypt(TEXT, Encrypt.model_validate({"to": reference(tmp_path / "to", strangers_key.public)}))
     result = pgp.decrypt(for_another, ours, MOST)
@@ -103,7 +99,7 @@ def test_what_was_encrypted_for_another_key_says_for_which(
     assert "our key" in result.expected
 
 
-def test_a_wrong_passphrase_is_told_apart(ours: Decrypt, hub_key: Key, partner_key: Key, tmp_path: Path) -> None:
+def test_a_wrong_passphrase_is_told_apart(ours: Decrypt, hub_key: Key, partner_key: Key) -> None:
     """From a file for another key: here the configuration has to be mended. The check says it beforehand."""
     wrong = changed(ours, passphrase="wrong")
     assert "passphrase does not open" in found(pgp.decrypt(sent(hub_key, partner_key), wrong, MOST))
@@ -111,7 +107,7 @@ def test_a_wrong_passphrase_is_told_apart(ours: Decrypt, hub_key: Key, partner_k
     assert pgp.prove_decrypt(ours) == ""
 
 
-def test_a_key_that_is_none_is_found_by_the_check(ours: Decrypt, hub_key: Key, tmp_path: Path) -> None:
+def test_a_key_that_is_none_is_found_by_the_check(ours: Decrypt, hub_key: Key) -> None:
     """The other half of a key, too; no word of the key is repeated."""
     said = pgp.prove_decrypt(changed(ours, private_key=hub_key.public))
     assert "PGP PRIVATE KEY BLOCK" in said
@@ -159,7 +155,7 @@ def test_an_encrypted_file_that_breaks_off_lacks_its_end(options: tuple[str, ...
 
 
 def test_a_bomb_within_an_encrypted_file_is_stopped(hub_key: Key, ours: Decrypt) -> None:
-    """gpg packs what it encrypts; more than the limit is never taken from it."""
+    """Gpg packs what it encrypts; more than the limit is never taken from it."""
     bomb = sent(hub_key, None, content=bytes(20_000_000))
     assert len(bomb) < 100_000
     assert "more than 1,000,000 bytes" in found(pgp.decrypt(bomb, ours, MOST))
