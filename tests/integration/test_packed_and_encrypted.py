@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -57,7 +56,7 @@ def take(db: Database, wired: Wired, content: bytes, name: str = "a.zip") -> int
 def told(db: Database, *numbers: str) -> list[tuple[str, str, int, int]]:
     """Number, status and place of every event."""
     return [
-        (number, event.event.status, source.start, source.end)
+        (number, event.event.status, source.provenance.start, source.provenance.end)
         for number in numbers
         for shipment in shipments.history(db, number)
         for event in shipment.events
@@ -120,7 +119,7 @@ def test_translate_reads_a_packed_file(tmp_path: Path) -> None:
         CliRunner().invoke(app, ["translate", str(tmp_path / name), "--mapping", "standard/iftsta", "--json"]).stdout
         for name in ("a.edi", "a.edi.gz")
     ]
-    assert json.loads(said[0].splitlines()[0])["tracking_number"] == "K1"
+    assert '"tracking_number": "K1"' in said[0]
     assert said[0] == said[1]
 
 
@@ -175,7 +174,8 @@ def test_pgp_in_and_pgp_out_through_the_daemon(tmp_path: Path, hub_key: Key, par
     with own_server(tmp_path / "remote", FOLDERS) as server, Gateway(tmp_path, server) as gateway:
         carrier, customer = gateway.config / "carriers/nordlog.yaml", gateway.config / "customers/globex.yaml"
         carrier.write_text(f"{carrier.read_text()}    decrypt: {{private_key: {ours}, verify: {theirs}}}\n")
-        customer.write_text(f"{customer.read_text()}    encrypt: {{to: {theirs}, sign: {ours}}}\n")
+        everything = customer.read_text().replace('carrier: nordlog, account: "4402*"', "carrier: nordlog")
+        customer.write_text(f"{everything}    encrypt: {{to: {theirs}, sign: {ours}}}\n")
         assert "sound" in gateway.command("check")
         with gpg_home() as gpg:
             gpg("--import", content=(partner_key.private + hub_key.public).encode())
