@@ -24,6 +24,10 @@ RUN /opt/edi-gateway/bin/python -m pip install --no-cache-dir --no-deps --no-ind
     && /opt/edi-gateway/bin/python -m pip uninstall --quiet --yes pip setuptools
 
 FROM ${BASE_IMAGE}
+# For partners with PGP.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gpg gpg-agent \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 edi \
     && useradd --no-log-init --uid 10001 --gid edi --home-dir /var/lib/edi-gateway --shell /usr/sbin/nologin edi \
     && install -d -o edi -g edi -m 0750 /var/lib/edi-gateway \

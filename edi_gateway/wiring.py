@@ -17,6 +17,7 @@ from edi_gateway.mapping.render import Header, Layout
 from edi_gateway.model import Location, OutboundMessage, Party, Status, TrackingEvent
 from edi_gateway.pipeline.partners import Channel, Destination, Outlet
 from edi_gateway.plugins import Encoder, Sink, Source
+from edi_gateway.transforms.pgp import prove_decrypt, prove_encrypt
 
 _T = TypeVar("_T")
 
@@ -118,10 +119,22 @@ def wire_channel(config: load.Config, channel: configured.Channel) -> Channel:
         accept_test=channel.accept_test,
         unique_references=channel.unique_references,
         patience=channel.patience,
+        opening=channel.opening,
         dedupe_window=channel.dedupe_window,
         epoch_gap=config.installation.gateway.shipment_gap,
         acknowledge=channel.acknowledge,
     )
+
+
+def prove_keys(config: load.Config) -> None:
+    """Use every PGP key once, as it will be used; raises ConfigError with all that cannot be."""
+    theirs = [(each.opened_at, each.opening.decrypt) for each in config.channels if each.opening.decrypt]
+    ours = [(each.encrypted_at, each.encrypt) for each in config.destinations if each.encrypt]
+    found = [(f"{at}decrypt", prove_decrypt(options)) for at, options in theirs]
+    found += [(f"{at}encrypt", prove_encrypt(options)) for at, options in ours]
+    problems = [f"{at}: {problem}" for at, problem in found if problem]
+    if problems:
+        raise ConfigError(*problems)
 
 
 def _destination(config: load.Config, each: configured.Destination) -> Destination:
@@ -142,6 +155,7 @@ def _destination(config: load.Config, each: configured.Destination) -> Destinati
         replace_unencodable=each.replace_unencodable,
         in_order=each.in_order,
         in_flight=each.in_flight,
+        encrypt=each.encrypt,
         parties=(_identification(each.encoder, "sender"), _identification(each.encoder, "recipient")),
         expects=each.expects,
         within=each.within,

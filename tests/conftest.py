@@ -7,7 +7,7 @@ import os
 import structlog
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.servers", "tests.postgres", "tests.databases", "tests.acceptance.reporting"]
+pytest_plugins = ["tests.servers", "tests.postgres", "tests.databases", "tests.gnupg", "tests.acceptance.reporting"]
 
 # As the daemon does: by itself, structlog would draw the values of all variables of each traceback, for seconds.
 structlog.configure(

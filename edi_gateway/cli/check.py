@@ -11,7 +11,7 @@ from edi_gateway.cli.output import console, print_json, text
 from edi_gateway.cli.settings import Settings
 from edi_gateway.errors import ConfigError
 from edi_gateway.plugins import Sink, Source
-from edi_gateway.wiring import Wired, wire
+from edi_gateway.wiring import Wired, prove_keys, wire
 
 
 def check(
@@ -27,6 +27,7 @@ def check(
     broken = [problem for name in library.names() for problem in library.use(name)[1]]
     if broken:
         raise ConfigError(*broken)
+    prove_keys(config)
     if not as_json:
         counted = f"{len(wired.channels)} channels, {len(wired.destinations)} destinations"
         console.print(f"[green]sound[/]  {settings.folder}: {counted}")

@@ -40,14 +40,16 @@ def show_document(
     context: typer.Context,
     number: int,
     raw: bool = typer.Option(False, help="write the bytes as they came to standard output"),
+    opened: bool = typer.Option(False, help="write them decrypted and unpacked, as they are read"),
     as_json: bool = typer.Option(False, "--json"),
 ) -> None:
     """One document with its interchanges and everything that was noticed in it."""
     settings: Settings = context.obj
     with settings.database() as db:
         document = inbox.document(db, number)
-        if raw:
-            sys.stdout.buffer.write(inbox.load(db, document.digest))
+        if raw or opened:
+            content = inbox.load(db, document.digest)
+            sys.stdout.buffer.write(settings.opened(content, document.channel) if opened else content)
             return
         noticed = [
             {

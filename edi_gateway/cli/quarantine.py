@@ -40,7 +40,8 @@ def show_quarantine(context: typer.Context, number: int, as_json: bool = typer.O
     with settings.database() as db:
         finding = findings.get(db, number)
         document = inbox.document(db, finding.document_id)
-        before, here, after = _excerpt(inbox.load(db, document.digest), finding)
+        content = settings.opened(inbox.load(db, document.digest), document.channel)
+        before, here, after = _excerpt(content, finding)
     row = _row(finding) | {"channel": document.channel, "name": document.name}
     if as_json:
         print_json(row | {"excerpt": {"before": before, "here": here, "after": after}})

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from edi_gateway.config.load import SHIPPED_MAPPINGS, Config, Installation, load_config, load_installation
 from edi_gateway.errors import ConfigError
-from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.load import Library
-from edi_gateway.plugins import Format
+from edi_gateway.pipeline.partners import Channel
 from edi_gateway.store.engine import Database
+from edi_gateway.transforms.opening import AS_IT_COMES, is_closed, opened
 from edi_gateway.wiring import wire_channel
 
 
@@ -58,8 +58,18 @@ class Settings:
                 " edi-gateway --config DIR ..., or in EDI_GATEWAY_CONFIG"
             )
 
-    def reader_of(self, carrier: str, channel: str) -> tuple[Format, Mapping, Partner]:
-        """Format, mapping and partner of a carrier's channel; raises ConfigError when it has none or several."""
+    def opened(self, content: bytes, channel: str) -> bytes:
+        """What is read of a file of that channel: decrypted and unpacked, as far as the configuration allows."""
+        if not is_closed(content, AS_IT_COMES):
+            return content
+        try:
+            openings = {each.name: each.opening for each in self.config().channels}
+        except ConfigError:
+            openings = {}
+        return opened(content, openings.get(channel, AS_IT_COMES))
+
+    def channel_of(self, carrier: str, channel: str) -> Channel:
+        """A carrier's channel by its name, or its only one; raises ConfigError when it has none or several."""
         config = self.config()
         theirs = [each for each in config.channels if each.carrier == carrier and each.mapping]
         found = [each for each in theirs if channel in {"", each.name.partition("/")[2]}]
@@ -69,6 +79,4 @@ class Settings:
         if len(found) > 1:
             names = ", ".join(each.name.partition("/")[2] for each in found)
             raise ConfigError(f"{carrier} has several channels: choose one of {names} with --channel")
-        wired = wire_channel(config, found[0])
-        assert wired.mapping is not None  # it has the name of one
-        return wired.format, wired.mapping, wired.partner
+        return wire_channel(config, found[0])

@@ -15,6 +15,7 @@ from edi_gateway.model import utc_now
 from edi_gateway.pipeline.reading import read
 from edi_gateway.pipeline.views import Json, lines
 from edi_gateway.plugins import Format
+from edi_gateway.transforms.opening import AS_IT_COMES, Opening
 
 _QUARANTINED, _UNUSABLE = 1, 2
 
@@ -35,14 +36,14 @@ def translate(
     settings: Settings = context.obj
     try:
         content = _content(file)
-        syntax, wired, partner = _reader(settings, mapping, carrier, channel)
+        syntax, wired, partner, opening = _reader(settings, mapping, carrier, channel)
         _check_zone(timezone)
     except ConfigError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(_UNUSABLE) from error
     partner = Partner(partner.carrier, timezone or partner.timezone)
     counts = {"event": 0, "quarantine": 0, "warning": 0}
-    for line in lines(read(content, syntax, wired, partner, utc_now())):
+    for line in lines(read(content, syntax, wired, partner, utc_now(), opening=opening)):
         counts[line["kind"]] += 1
         print_json(line) if as_json else _say(line)
     if not as_json:
@@ -65,13 +66,15 @@ def _content(file: Path) -> bytes:
         raise ConfigError(f"{file}: {error.strerror}") from error
 
 
-def _reader(settings: Settings, mapping: str, carrier: str, channel: str) -> tuple[Format, Mapping, Partner]:
+def _reader(settings: Settings, mapping: str, carrier: str, channel: str) -> tuple[Format, Mapping, Partner, Opening]:
     if bool(mapping) == bool(carrier):
         raise ConfigError("name exactly one of --mapping and --carrier")
     if mapping:
         library = settings.library()
-        return library.format(mapping), library.reader(mapping), Partner("")
-    return settings.reader_of(carrier, channel)
+        return library.format(mapping), library.reader(mapping), Partner(""), AS_IT_COMES
+    found = settings.channel_of(carrier, channel)
+    assert found.mapping is not None  # it has the name of one
+    return found.format, found.mapping, found.partner, found.opening
 
 
 def _say(line: Json) -> None:

@@ -11,6 +11,8 @@ from edi_gateway.acknowledgements import Kind
 from edi_gateway.model import TrackingEvent
 from edi_gateway.pipeline import partners
 from edi_gateway.plugins import Encoder, Format, Sink, Source
+from edi_gateway.transforms.opening import AS_IT_COMES, Opening
+from edi_gateway.transforms.options import Encrypt
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Channel:
     patience: timedelta
     asked_at: str
     acknowledge: partners.Acknowledge | None = None
+    opening: Opening = AS_IT_COMES
+    opened_at: str = ""  # the same of its keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,5 @@ class Destination:
     awaited_at: str  # and of what it awaits
     expects: Kind | None
     within: timedelta
+    encrypt: Encrypt | None = None
+    encrypted_at: str = ""  # and of its keys

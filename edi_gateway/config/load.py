@@ -24,6 +24,8 @@ from edi_gateway.located import Loc, Located, did_you_mean, load, validate
 from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline import partners
 from edi_gateway.plugging import make_plugin
+from edi_gateway.transforms.opening import Opening
+from edi_gateway.transforms.options import Decrypt, Encrypt
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 SHIPPED_MAPPINGS: Final = (
@@ -201,6 +203,7 @@ class _Building:
             source = self._plugin("sources", file.located, (*loc, "source"))
             syntax = self._format(file.located, loc)
             asked_at = self._mapping(file.located, (*loc, "mapping"))
+            decrypt = self._keys(Decrypt, file.located, (*loc, "decrypt"))
             if file.model is None or source is None or syntax is None:
                 continue
             options = file.model.channels[name]
@@ -216,7 +219,9 @@ class _Building:
                 accept_test=options.accept_test,
                 unique_references=options.unique_references,
                 patience=options.patience,
+                opening=Opening(options.unpack, decrypt),
                 asked_at=asked_at,
+                opened_at=f"{file.located.at((*loc, 'decrypt'))}: ",
                 acknowledge=self._acknowledge(file, name, loc),
             )
 
@@ -260,6 +265,7 @@ class _Building:
             sink = self._plugin("sinks", file.located, (*loc, "sink"))
             encoder = self._plugin("encoders", file.located, (*loc, "format"), identity)
             asked_at = self._mapping(file.located, (*loc, "mapping"))
+            encrypt = self._keys(Encrypt, file.located, (*loc, "encrypt"))
             if file.model is None or sink is None or encoder is None:
                 continue
             options = file.model.destinations[name]
@@ -280,6 +286,8 @@ class _Building:
                 in_flight=1 if options.order == "strict" else options.in_flight,
                 asked_at=asked_at,
                 counted_at=f"{file.located.at((*loc, 'control_numbers'))}: ",
+                encrypt=encrypt,
+                encrypted_at=f"{file.located.at((*loc, 'encrypt'))}: ",
                 awaited_at=f"{file.located.at((*loc, 'acknowledgement'))}: ",
                 expects=options.acknowledgement.expect if options.acknowledgement else None,
                 within=options.acknowledgement.within if options.acknowledgement else timedelta(0),
@@ -298,6 +306,11 @@ class _Building:
         if not isinstance(located.get(loc), dict):
             return None  # the file's own model says so
         return self.problems.attempt(partial(make_plugin, group, located, loc, defaults or {}, self.folder))
+
+    def _keys(self, model: type[_Model], located: Located, loc: Loc) -> _Model | None:
+        if not isinstance(located.get(loc), dict):
+            return None  # there are none, or the file's own model says what is wrong
+        return self.problems.attempt(partial(validate, model, located, loc))
 
     def _mapping(self, located: Located, loc: Loc) -> str:
         name, asked_at = located.get(loc), f"{located.at(loc)}: "

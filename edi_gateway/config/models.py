@@ -22,6 +22,7 @@ from edi_gateway.config.numbers import ControlNumbers
 from edi_gateway.config.rules import Rule
 from edi_gateway.pipeline import partners
 from edi_gateway.quantities import Duration, Size
+from edi_gateway.transforms.options import Unpack
 
 _MINUTE: Final = timedelta(minutes=1)
 _RETRY: Final = (
@@ -78,6 +79,8 @@ class ChannelOptions(Section):
         None, description="the syntax of the files: a type and its options; as the mapping says when left out"
     )
     mapping: str = Field(description="the mapping that turns messages into events, such as standard/iftsta")
+    unpack: Unpack = Field(Unpack(), description="how packed files (gzip, zip) are unpacked before they are read")
+    decrypt: PluginOptions | None = Field(None, description="how encrypted files (PGP) are decrypted, with which keys")
     every: PositiveDuration | None = Field(
         None, description="how often to look for files; as gateway.yaml when left out"
     )
@@ -144,6 +147,7 @@ class DestinationOptions(Section):
     file_name: FileNameText = Field(
         description="name of each file; {control:09} in it, {date:%Y%m%d}, {customer}, {destination} if wanted"
     )
+    encrypt: PluginOptions | None = Field(None, description="for whom files are encrypted (PGP), and who signs them")
     events: Literal["all", "status_changes"] = Field(
         "all", description="every event, or only those that change the shipment's status"
     )

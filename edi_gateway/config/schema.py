@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
 from edi_gateway.mapping.schema import MappingFile
 from edi_gateway.plugins import Plugin, plugin_classes
+from edi_gateway.transforms.options import Decrypt, Encrypt
 
 _FILES: Final[Mapping[str, type[BaseModel]]] = {
     "gateway": Gateway,
@@ -27,6 +28,10 @@ _PLUGINS: Final = {  # definition and property → group of plugins whose option
     ("DestinationOptions", "sink"): "sinks",
     ("DestinationOptions", "format"): "encoders",
 }
+_SECTIONS: Final[Mapping[tuple[str, str], type[BaseModel]]] = {  # read apart from the file, as plugins are
+    ("ChannelOptions", "decrypt"): Decrypt,
+    ("DestinationOptions", "encrypt"): Encrypt,
+}
 
 
 def json_schema(file: str) -> dict[str, Any]:
@@ -39,6 +44,10 @@ def json_schema(file: str) -> dict[str, Any]:
             options = [_plugin(name, kind, definitions) for name, kind in _classes(group).items()]
             said = {"description": described["properties"][key]["description"]}
             described["properties"][key] = said | {"anyOf": options}
+    for (owner, key), model in _SECTIONS.items():
+        if owner in definitions:
+            said = {"description": definitions[owner]["properties"][key]["description"]}
+            definitions[owner]["properties"][key] = said | {"anyOf": [model.model_json_schema(), {"type": "null"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 
 

@@ -96,7 +96,7 @@ def _finished(channel: Channel, memory: ChannelMemory, arrivals: Sequence[Arriva
         return list(arrivals)
     finished = []
     for arrival in arrivals:
-        if channel.format.is_complete(arrival.content):
+        if channel.is_complete(arrival.content):
             memory.release(arrival.key)
         elif memory.wait(arrival.key, arrival.content, channel.patience):
             log.warning(

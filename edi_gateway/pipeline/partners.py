@@ -12,8 +12,11 @@ from typing import Final, Literal, Protocol
 from edi_gateway.acknowledgements import Kind, Receipt
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.render import Layout
-from edi_gateway.model import TrackingEvent
+from edi_gateway.model import OutboundDocument, TrackingEvent
 from edi_gateway.plugins import Encoder, Format, Sink, Source
+from edi_gateway.transforms.opening import AS_IT_COMES, Opening, is_closed, is_whole
+from edi_gateway.transforms.options import Encrypt
+from edi_gateway.transforms.pgp import encrypt
 
 _VERSION: Final = version("edi-gateway")
 
@@ -104,11 +107,17 @@ class Channel:
     dedupe_window: int = 1  # minutes
     epoch_gap: timedelta = timedelta(days=90)
     acknowledge: Acknowledge | None = None
+    opening: Opening = AS_IT_COMES
+
+    def is_complete(self, content: bytes) -> bool:
+        """Whether the bytes end as their packing does, or, where there is none, as the format says."""
+        return is_whole(content, self.opening) if is_closed(content, self.opening) else self.format.is_complete(content)
 
     def reading(self) -> str:
         """A digest of all that decides what its documents say; while it stays the same, so does what they say."""
         how = (
             self.partner,
+            self.opening,
             self.format,
             self.mapping and self.mapping.version,
             self.accept_test,
@@ -147,3 +156,9 @@ class Destination:
     parties: tuple[str, str] = ("", "")  # identification of sender and recipient, as acknowledgements name them
     expects: Kind | None = None  # the acknowledgement that is awaited
     within: timedelta = timedelta(hours=4)  # after delivery; later is an alarm
+    encrypt: Encrypt | None = None
+
+    def sealed(self, number: int, now: datetime, content: bytes) -> OutboundDocument:
+        """The document as every attempt sends it; raises RefusedError when it cannot be encrypted."""
+        sent = encrypt(content, self.encrypt) if self.encrypt else content
+        return OutboundDocument(self.file_name(number, now), sent)

@@ -19,6 +19,7 @@ from edi_gateway.pipeline.recording import Outcome, Recorder, batches
 from edi_gateway.store import events, findings, inbox, interchanges
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import Document, DocumentState, InterchangeState
+from edi_gateway.transforms.opening import is_closed, opened
 
 log = structlog.get_logger()
 EVENTS_PER_TRANSACTION = 1_000
@@ -56,10 +57,17 @@ def process(
     broken_off = document.processed_at is None and document.reading == reading
     whole = told and not broken_off
     readings = read(
-        content, channel.format, channel.mapping, channel.partner, document.received_at, accept_test=channel.accept_test
+        content,
+        channel.format,
+        channel.mapping,
+        channel.partner,
+        document.received_at,
+        accept_test=channel.accept_test,
+        opening=channel.opening,
     )
-    answering = Answering(document, content, channel.acknowledge) if answer and channel.acknowledge else None
-    recorder = Recorder(document, content, channel, destinations, whole, told, unentered, stale, answering)
+    plain = opened(content, channel.opening) if is_closed(content, channel.opening) else content
+    answering = Answering(document, plain, channel.acknowledge) if answer and channel.acknowledge else None
+    recorder = Recorder(document, channel, destinations, whole, told, unentered, stale, answering)
     most = None if whole else EVENTS_PER_TRANSACTION
     pieces = batches(
         _until(readings, stopping), channel.partner.carrier, most, channel.dedupe_window, answered=answering is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 import structlog
@@ -13,7 +14,9 @@ from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.harmonize import Harmonized, Mapping, Partner
 from edi_gateway.model import Finding, Interchange, Level, Message, Position, Severity
 from edi_gateway.pipeline.matching import Said, acknowledges, read_statements
+from edi_gateway.pipeline.placing import finding_in, interchange_in, message_in, said_in
 from edi_gateway.plugins import Format
+from edi_gateway.transforms.opening import AS_IT_COMES, Opening, pieces
 
 log = structlog.get_logger()
 TEST_REFUSED: Final = "25"  # EDIFACT 0085
@@ -28,6 +31,8 @@ class Reading:
     opens: Interchange | None = None  # with the findings of its envelope; what follows is its own
     of: Message | None = None
     states: Sequence[Said] = ()  # what an acknowledgement says of our deliveries
+    digest: str = ""  # SHA-256 of the interchange that opens
+    apart: bool = False  # of no interchange, although others may have been read before
 
     @property
     def broken(self) -> bool:
@@ -43,20 +48,57 @@ def read(
     now: datetime,
     *,
     accept_test: bool = True,
+    opening: Opening = AS_IT_COMES,
 ) -> Iterator[Reading]:
     """Read a document message by message; whatever is wrong with it comes out as a finding, never as an error.
 
-    Without a mapping only acknowledgements are read.
+    Without a mapping only acknowledgements are read. What is packed is unpacked first, and offsets count in the
+    unpacked bytes: of several files in one, as if they stood one behind the other.
     """
+    start = 0
+    try:
+        for piece in pieces(content, opening):
+            if isinstance(piece, Finding):
+                yield Reading((piece,), apart=True)
+                continue
+            for reading in _read_piece(piece.content, syntax, mapping, partner, now, accept_test=accept_test):
+                yield _placed(reading, start, piece.name) if piece.name or start else reading
+            start += len(piece.content)
+    except Exception as error:
+        log.exception("document.unreadable")
+        yield Reading((defect(error, Position(), Level.DOCUMENT),))
+
+
+def _read_piece(
+    content: bytes, syntax: Format, mapping: Mapping | None, partner: Partner, now: datetime, *, accept_test: bool
+) -> Iterator[Reading]:
+    apart = True
     try:
         for interchange in syntax.decode(content):
-            yield from _read_interchange(interchange, mapping, partner, now, accept_test=accept_test)
+            apart = False
+            for reading in _read_interchange(interchange, mapping, partner, now, accept_test=accept_test):
+                yield replace(reading, digest=_digest(content, interchange)) if reading.opens else reading
     except DocumentError as error:
-        yield Reading((error.finding,))
+        yield Reading((error.finding,), apart=apart)
     except Exception as error:
         # A defect of ours must not stop the daemon, nor lose the document: it waits in quarantine for a better version.
         log.exception("document.unreadable")
-        yield Reading((defect(error, Position(), Level.DOCUMENT),))
+        yield Reading((defect(error, Position(), Level.DOCUMENT),), apart=apart)
+
+
+def _digest(content: bytes, interchange: Interchange) -> str:
+    return sha256(memoryview(content)[interchange.position.start : interchange.position.end]).hexdigest()
+
+
+def _placed(reading: Reading, start: int, name: str) -> Reading:
+    """A reading of a piece, with places as they are in all of the document."""
+    return replace(
+        reading,
+        findings=tuple(finding_in(finding, start, name) for finding in reading.findings),
+        opens=reading.opens and interchange_in(reading.opens, start),
+        said=reading.said and said_in(reading.said, start),
+        of=reading.of and message_in(reading.of, start),
+    )
 
 
 def _read_interchange(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
@@ -30,6 +29,7 @@ class Part:
 
     number: int
     opens: Interchange | None = None  # it begins here, with all findings of its envelope
+    digest: str = ""  # of its bytes
     broken: bool = False  # its envelope is
     reports: list[Prepared] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -68,8 +68,11 @@ def batches(
             held = None
         if reading.opens:
             number += 1
-            parts.append(Part(number, replace(reading.opens, findings=reading.findings), reading.broken))
-        size += parts[-1].add(reading, carrier, window, answered=answered)
+            opened = replace(reading.opens, findings=reading.findings)
+            parts.append(Part(number, opened, reading.digest, reading.broken))
+        if reading.apart:
+            parts.insert(0, Part(0))  # it must not share the fate of the interchange before it
+        size += parts[0 if reading.apart else -1].add(reading, carrier, window, answered=answered)
         if most is not None and size >= most:
             held, parts, size = parts, [Part(number)], 0
     if held is not None:
@@ -97,7 +100,6 @@ class Recorder:
     """
 
     document: Document
-    content: bytes
     channel: Channel
     destinations: Sequence[Destination]
     reprocess: bool
@@ -200,14 +202,12 @@ class Recorder:
         return remarks
 
     def _enter(self, connection: Connection, part: Part, interchange: Interchange) -> list[Finding]:
-        place = interchange.position
-        digest = hashlib.sha256(memoryview(self.content)[place.start : place.end]).hexdigest()
         entered = interchanges.enter(
             connection,
             self.document,
             part.number,
             interchange,
-            digest,
+            part.digest,
             broken=part.broken,
             unique=self.channel.unique_references,
             unentered=self.unentered,
@@ -215,7 +215,7 @@ class Recorder:
         self._entered[part.number] = entered
         if self.answering:
             duplicate = entered.state is InterchangeState.DUPLICATE
-            self.answering.opens(part.number, interchange, digest, repeats=entered.repeats, duplicate=duplicate)
+            self.answering.opens(part.number, interchange, part.digest, repeats=entered.repeats, duplicate=duplicate)
         if entered.repeats is None:
             return []
         self._passed_over.add(part.number)

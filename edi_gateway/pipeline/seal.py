@@ -110,7 +110,7 @@ def reissue(
                 " skip it"
             )
         number = _draw(connection, destination)
-        document = OutboundDocument(destination.file_name(number, now), render(destination, rows, number, now))
+        document = destination.sealed(number, now, render(destination, rows, number, now))
         new_id = outbox.reseal(connection, old, number, document, rows, _terms(destination))
         deliveries.settle(connection, delivery_id, DeliveryState.SUPERSEDED)
     deliveries.tell_dead_letters(db, destination.name)
@@ -169,7 +169,7 @@ def _fit(
     while len(content) > destination.batch.max_bytes and len(rows) > 1:
         rows = rows[: max(1, len(rows) * destination.batch.max_bytes // len(content) - 1)]
         content = render(destination, rows, number, now)
-    return number, OutboundDocument(destination.file_name(number, now), content), rows
+    return number, destination.sealed(number, now, content), rows
 
 
 def render(destination: Destination, rows: Sequence[outbox.Pending], number: int, now: datetime) -> bytes:

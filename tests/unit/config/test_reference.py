@@ -27,6 +27,7 @@ from edi_gateway.config.numbers import ControlNumbers
 from edi_gateway.config.rules import Reference, Rule
 from edi_gateway.located import Loc, load, validate
 from edi_gateway.plugins import plugin_classes
+from edi_gateway.transforms.options import Unpack
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "config" / "reference"
@@ -38,6 +39,7 @@ MODELS = [
     ("gateway", ("log",), Log),
     ("carrier", (), CarrierFile),
     ("carrier", CHANNEL, ChannelOptions),
+    ("carrier", (*CHANNEL, "unpack"), Unpack),
     ("carrier", (*CHANNEL, "acknowledge"), AcknowledgeOptions),
     ("carrier", (*CHANNEL, "acknowledge", "control_numbers"), ControlNumbers),
     ("customer", (), CustomerFile),
