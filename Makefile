@@ -1,6 +1,7 @@
 # make demo   see the gateway at work: carriers, customers and an sFTP server on this machine
 # make test   the whole test suite; make test ARGS="-k dedupe" for a part of it
 # make bench  speed beside that of others; make bench ONLY=pull for some of it (docs/benchmarks.md)
+# make fuzz   inputs nobody thought of, for SECONDS=10 each syntax; make fuzz ONLY=x12 SECONDS=600 for one of them
 # make check  style, types and the layers of the architecture
 #
 # Needs make and Python 3.11 or newer; no root, no compiler. Everything is installed below .tools and .venv, with
@@ -36,7 +37,7 @@ install = if $(UV) --version >/dev/null 2>&1; \
 	then $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(call hashed,$(1)); \
 	else $(BIN)/python -m pip install --quiet $(call hashed,$(1)); fi
 
-.PHONY: help demo test bench check format lock wheel-smoke clean
+.PHONY: help demo test bench fuzz check format lock wheel-smoke clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -49,6 +50,13 @@ test: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+SECONDS ?= 10
+fuzz: $(VENV)/.fuzz
+	@for syntax in $(or $(ONLY),$$($(BIN)/python -m tests.fuzz.targets)); do \
+	  echo "fuzz $$syntax, $(SECONDS) s"; \
+	  $(BIN)/python -m tests.fuzz $$syntax $(SECONDS) >build/fuzz-$$syntax.log 2>&1 \
+	  && grep '^Done' build/fuzz-$$syntax.log || { tail -n 60 build/fuzz-$$syntax.log; exit 1; }; done
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -70,6 +78,7 @@ lock: .tools/.stamp
 	$(compile) requirements/dev.in -o requirements/dev.lock
 	$(compile) -c requirements/dev.lock requirements/runtime.in -o requirements/runtime.lock
 	$(compile) -c requirements/dev.lock requirements/build.in -o requirements/build.lock
+	$(compile) -c requirements/dev.lock requirements/fuzz.in -o requirements/fuzz.lock
 
 # The wheel as a stranger gets it: built, installed into an environment of its own, started outside the checkout.
 wheel-smoke: $(VENV)/.dev
@@ -104,6 +113,11 @@ $(VENV)/.runtime: requirements/runtime.lock requirements/build.lock pyproject.to
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(call install,dev)
+	@touch $@
+
+$(VENV)/.fuzz: requirements/fuzz.lock $(VENV)/.dev
+	@mkdir -p build
+	@$(call install,fuzz)
 	@touch $@
 
 install_project = if $(UV) --version >/dev/null 2>&1; \

@@ -15,7 +15,14 @@ import structlog
 from benchmarks import delimited, edifact, end_to_end, ingest, pull, push, results
 from benchmarks.contest import Contest, MissingError, run
 
-_CONTESTS: Final = (*edifact.CONTESTS, *delimited.CONTESTS, *ingest.CONTESTS, *pull.CONTESTS, *push.CONTESTS, *end_to_end.CONTESTS)
+_CONTESTS: Final = (
+    *edifact.CONTESTS,
+    *delimited.CONTESTS,
+    *ingest.CONTESTS,
+    *pull.CONTESTS,
+    *push.CONTESTS,
+    *end_to_end.CONTESTS,
+)
 
 
 def main(wanted: Sequence[str]) -> int:

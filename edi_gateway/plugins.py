@@ -109,6 +109,10 @@ class Encoder(Protocol):
     def partnership(self) -> str:
         """Sender and recipient: whose sequence of control numbers it is."""
 
+    @property
+    def largest_control(self) -> int:
+        """The largest control number an interchange has room for."""
+
     def encode(self, control_ref: str, prepared_at: datetime, messages: Sequence[OutboundMessage]) -> bytes:
         """The interchange as it is sent; raises RefusedError for what the charset or the guide cannot hold."""
 

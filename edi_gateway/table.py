@@ -120,10 +120,10 @@ class Table(Rows):
         return row
 
     @property
-    def children(self) -> Sequence[Segment]:  # type: ignore[override]
+    def children(self) -> Sequence[Segment]:
         """The rows."""
         return [self.row(index) for index in range(len(self.cells))]
 
     @children.setter
     def children(self, rows: Sequence[Segment]) -> None:
-        """They are what they are."""
+        """They are what the cells are."""

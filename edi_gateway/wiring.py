@@ -121,9 +121,10 @@ def _destination(config: load.Config, each: load.Destination) -> Destination:
 
 def _prove(layout: Layout, each: load.Destination) -> None:
     """Write one event that says everything, in every status; raises ConfigError for what the message cannot hold."""
-    header = Header("1", "1", "1-1", "9", "CARRIER", "CUSTOMER", _SOME_DAY)
+    header = Header("1", "1", "1-1", "9", "CARRIER", "CUSTOMER", _SOME_DAY, "NUMBER")
+    told = [status for status in Status if layout.outbound_code(status, "")]
     try:
-        body = layout.message(header, (replace(_EVERYTHING, status=status) for status in Status))
+        body = layout.message(header, (replace(_EVERYTHING, status=status) for status in told))
         each.encoder.encode("1", _SOME_DAY, [OutboundMessage("1", body)])
     except RefusedError as error:
         raise ConfigError(f"{each.asked_at}mapping {each.mapping}: {error}") from error

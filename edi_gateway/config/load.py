@@ -301,7 +301,7 @@ class _Building:
                 file_name=partial(options.file_name.render, customer=file.model.customer, destination=name),
                 events=options.events,
                 batch=options.batch.wired(),
-                control_numbers=options.control_numbers.wired(encoder.partnership),
+                control_numbers=options.control_numbers.wired(encoder.partnership, encoder.largest_control),
                 retry=options.retry or self.gateway.retry,
                 replace_unencodable=options.unencodable == "replace",
                 in_order=options.order == "strict",

@@ -128,10 +128,12 @@ class Batch(Section):
 
 
 class ControlNumbers(Section):
-    """The sequence of interchange control references (UNB 0020)."""
+    """The sequence of interchange control references (UNB 0020, ISA13)."""
 
     start: int = Field(1, ge=0, le=_MAX_CONTROL, description="the first number")
-    maximum: int = Field(_MAX_CONTROL, ge=1, le=_MAX_CONTROL, description="the last number")
+    maximum: int = Field(
+        _MAX_CONTROL, ge=1, le=_MAX_CONTROL, description="the last number; at most what the syntax has room for"
+    )
     roll_over: bool = Field(
         default=True, strict=True, description="begin again at start after the last; false: stop and say so"
     )
@@ -142,9 +144,9 @@ class ControlNumbers(Section):
             raise ValueError(f"maximum {self.maximum} is below start {self.start}, expected start first")
         return self
 
-    def wired(self, key: str) -> partners.ControlNumbers:
-        """The sequence as the pipeline knows it; ``key`` says whose it is."""
-        return partners.ControlNumbers(key, self.start, self.maximum, self.roll_over)
+    def wired(self, key: str, largest: int) -> partners.ControlNumbers:
+        """The sequence as the pipeline knows it; ``key`` says whose it is, ``largest`` what the syntax has room for."""
+        return partners.ControlNumbers(key, self.start, min(self.maximum, largest), self.roll_over)
 
 
 class DestinationOptions(Section):

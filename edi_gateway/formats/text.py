@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
+from functools import partial
 from typing import Final, NamedTuple
 
+from edi_gateway.errors import RefusedError
 from edi_gateway.model import Finding, Level, Position, Severity
 
 _PIECE: Final = 1 << 20
 _WIDE: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_BY_HAND: Final = {"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d"}
+_BY_HAND.update({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "€": "EUR"})
 PADDING: Final = b" \t\r\n\x00\x1a"
 
 
@@ -57,14 +62,13 @@ def _with_line_feeds(content: bytes) -> bytes:
 def _first_odd(content: bytes, codec: str) -> int | None:
     """Offset of the first byte the codec cannot read."""
     decoder, pending = codecs.getincrementaldecoder(codec)(), 0
-    for at in range(0, max(len(content), 1), _PIECE):
+    for at in range(0, len(content), _PIECE):
         piece = content[at : at + _PIECE]
         try:
             decoder.decode(piece, final=at + _PIECE >= len(content))
         except UnicodeDecodeError as error:
             return max(0, at - pending + error.start)
-        state = decoder.getstate()[0]
-        pending = len(state) if isinstance(state, bytes) else 0
+        pending = len(decoder.getstate()[0])
     return None
 
 
@@ -83,3 +87,31 @@ def codec_named(name: str) -> str:
     if not plain:
         raise ValueError(f"{name!r} cannot be cut into lines, expected one such as utf-8, cp1252 or latin-1")
     return codec
+
+
+def encoded(text: str, codec: str) -> bytes:
+    """The text in bytes; raises RefusedError that names the first character the codec cannot carry."""
+    try:
+        return text.encode(codec)
+    except UnicodeEncodeError as error:
+        character = text[error.start]
+        raise RefusedError(
+            f"found {character!r} (U+{ord(character):04X}) in {text[max(0, error.start - 20) : error.end + 10]!r},"
+            f" which {codec} cannot carry; send in UTF-8 if the partner reads it, or set unencodable: replace"
+        ) from None
+
+
+def nearest(text: str, codec: str) -> str:
+    """The text with every character the codec cannot carry written by the nearest that it can, at last a blank."""
+    return "".join(map(partial(_nearest, codec=codec), text))
+
+
+def _nearest(character: str, codec: str) -> str:
+    plain = "".join(part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part))
+    for candidate in (character, _BY_HAND.get(character, ""), plain):
+        try:
+            if candidate and candidate.encode(codec):
+                return candidate
+        except UnicodeEncodeError:
+            continue
+    return " "

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.event import LONGEST, ROUNDED, EventReader, Events, Place
-from edi_gateway.mapping.instants import Clock, moment_of
+from edi_gateway.mapping.instants import Clock, moments
 from edi_gateway.mapping.path import Levels, Path, Scope
 from edi_gateway.mapping.plan import Memory
 from edi_gateway.mapping.schema import EventPlaces, Instant, Text
@@ -31,7 +31,7 @@ _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 _When = tuple[datetime, TimeBasis, bool, Classifier]
 _Said = tuple[Status, str, Direction, bool, Classifier | None, str, str, str, str, str]
-"""Status, reason, direction, correction, classifier; code, its list and agency, reason codes as they stood; the rule."""
+"""Status, reason, direction, correction, classifier; code, its list and agency, reason codes as written; the rule."""
 _LACKING: Final = 20  # columns named in an error
 
 
@@ -67,7 +67,9 @@ class FlatReader:
 
     reader: EventReader
     columns: Columns
-    _instants: Sequence[tuple[Instant, int, int | None, int | None]] = field(init=False)
+    _instants: Sequence[tuple[Instant, Callable[[str, str, str], Moment], int, int | None, int | None]] = field(
+        init=False
+    )
     _by: Mapping[str, Sequence[int]] = field(init=False)  # the columns that decide code, place and time
     _references: Sequence[tuple[str, int]] = field(init=False)
     _codes: Memory[Key, _Said] = field(default_factory=Memory)
@@ -77,12 +79,15 @@ class FlatReader:
 
     def __post_init__(self) -> None:
         places = self.reader.places
-        found = ((each, *map(self._place_of, (each.path, each.time, each.zone))) for each in places.occurred_at)
-        self._instants = [(instant, day, clock, zone) for instant, day, clock, zone in found if day is not None]
+        self._instants = [
+            (each, moments(each), day, self._place_of(each.time), self._place_of(each.zone))
+            for each in places.occurred_at
+            if (day := self._index(each.path)) is not None
+        ]
         self._by = {
             "code": self._indices(self.reader.paths_of_code),
             "place": self._indices(path for texts in places.location.parts() for path in _paths_of(texts)),
-            "time": [at for _, *parts in self._instants for at in parts if at is not None],
+            "time": [at for _, _, *parts in self._instants for at in parts if at is not None],
         }
         named = [each for each in places.references if isinstance(each, dict)]
         every = [(name, self._index(place)) for each in named for name, found in each.items() for place in found]
@@ -103,19 +108,13 @@ class FlatReader:
                 return f"a column for {what}: {' or '.join(map(str, paths[:_LACKING]))}"
         return ""
 
-    def read(self, table: Table, events: Events) -> Iterator[TrackingEvent]:
+    def read(self, table: Table, events: Events) -> Sequence[TrackingEvent]:
         """The event of each row; what cannot be read becomes a finding."""
-        quick = self._quick(table, events) if len(set(map(len, table.cells))) == 1 else repeat(None)
-        for index, event in zip(range(len(table.cells)), quick, strict=False):
-            if event is not None:
-                yield event
-                continue
-            try:
-                yield events.read(table.row(index))
-            except DocumentError as error:
-                events.notes.findings.append(error.finding)
+        alike = len(set(map(len, table.cells))) == 1
+        quick = self._quick(table, events) if alike else [None] * len(table.cells)
+        return quick if all(quick) else list(_with_the_rest(quick, table, events))  # type: ignore[return-value]
 
-    def _quick(self, table: Table, events: Events) -> Iterator[TrackingEvent | None]:
+    def _quick(self, table: Table, events: Events) -> list[TrackingEvent | None]:
         """The events of rows of one length, by columns; None where there is something to remark."""
         places, columns = self.reader.places, list(zip(*table.cells, strict=True))
         said = self._looked_up(self._keys(columns, "code"), self._codes, partial(self._tell, table, events))
@@ -126,6 +125,7 @@ class FlatReader:
         texts = (places.piece, places.text, places.account, places.signatory)
         interchange, message = events.notes.message.position.interchange, events.notes.message.control_ref
         carrier, document, name, version = events.carrier, events.document_number, self.reader.name, events.version
+        made: list[TrackingEvent | None] = []
         for number, code, place, time, piece, text, account, signatory, references, line, start, end in zip(
             self._numbers(columns, len(table.cells)),
             said,
@@ -139,38 +139,41 @@ class FlatReader:
             strict=True,
         ):
             if not number or code is None or place is None or time is None:
-                yield None
+                made.append(None)
                 continue
             status, reason, direction, correction, classifier, raw, code_list, agency, reasons, rule = code
             at, basis, date_only, sort = time
-            yield TrackingEvent(
-                carrier,
-                number,
-                status,
-                at,
-                reason,
-                True,
-                classifier or sort,
-                direction,
-                correction,
-                piece,
-                raw,
-                code_list,
-                agency,
-                reasons,
-                text,
-                date_only,
-                basis,
-                place[0],
-                account,
-                signatory,
-                references,
-                Provenance(interchange, message, document, line, start, end, name, version, rule),
+            made.append(
+                TrackingEvent(
+                    carrier,
+                    number,
+                    status,
+                    at,
+                    reason,
+                    True,
+                    classifier or sort,
+                    direction,
+                    correction,
+                    piece,
+                    raw,
+                    code_list,
+                    agency,
+                    reasons,
+                    text,
+                    date_only,
+                    basis,
+                    place[0],
+                    account,
+                    signatory,
+                    references,
+                    Provenance(interchange, message, document, line, start, end, name, version, rule),
+                )
             )
+        return made
 
     def _keys(self, columns: Sequence[Cells], what: str) -> Sequence[Key]:
         """Of each row, the cells that decide."""
-        indices = self._by[what]
+        indices = [at for at in self._by[what] if at < len(columns)]
         if not indices:
             return [""] * len(columns[0])
         return list(zip(*(columns[at] for at in indices), strict=True)) if len(indices) > 1 else columns[indices[0]]
@@ -215,12 +218,12 @@ class FlatReader:
 
     def _moment(self, cells: Cells) -> tuple[Instant, Moment | None]:
         """What the first of the instants that is there says; no moment where that is no date."""
-        for instant, day, clock, zone in self._instants:
+        for instant, read, day, clock, zone in self._instants:
             text = cells[day].strip()
             if text:
-                beside = [cells[at].strip() if at is not None else "" for at in (clock, zone)]
+                time = cells[clock].strip() if clock is not None else ""
                 try:
-                    return instant, moment_of(instant, text, *beside)
+                    return instant, read(text, time, cells[zone].strip() if zone is not None else "")
                 except ValueError:
                     return instant, None
         return self.reader.places.occurred_at[0], None
@@ -263,6 +266,14 @@ class FlatReader:
 
     def _indices(self, paths: Iterable[Path]) -> Sequence[int]:
         return list(dict.fromkeys(index for index in map(self._index, paths) if index is not None))
+
+
+def _with_the_rest(quick: Iterable[TrackingEvent | None], table: Table, events: Events) -> Iterator[TrackingEvent]:
+    for index, event in enumerate(quick):
+        try:
+            yield event or events.read(table.row(index))
+        except DocumentError as error:
+            events.notes.findings.append(error.finding)
 
 
 def _united(there: Sequence[tuple[str, Cells]], index: int) -> dict[str, tuple[str, ...]]:

@@ -77,7 +77,7 @@ class Mapping:
         self._account_for_all(body, found, function, notes)
         return Harmonized(function, number, issued_at, list(_readable(found, events, notes)), notes.findings)
 
-    def _read_table(self, table: Table, events: Events) -> list[TrackingEvent]:
+    def _read_table(self, table: Table, events: Events) -> Sequence[TrackingEvent]:
         """The events of a table by its columns, which are settled once for a document."""
         reader = self._of_document.get((table.columns, events.clock.now, events.clock.timezone))
         if reader is None:
@@ -89,7 +89,7 @@ class Mapping:
             at = Position(line=table.lines[0], tag="header", start=table.start, end=table.end)
             events.notes.set_aside(Level.MESSAGE, at, found, reader.lacking, advice)
             return []
-        return list(reader.read(table, events))
+        return reader.read(table, events)
 
     def _function(self, body: Segment, notes: Notes) -> MessageFunction:
         report = self.report

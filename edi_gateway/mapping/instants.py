@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from edi_gateway.mapping.notes import Notes, refused
@@ -107,11 +107,15 @@ def _read_parts(
     return moment, *resolve(moment, zone_of_place, zone_of_partner)
 
 
-def moment_of(instant: Instant, day: str, clock: str, zone: str) -> Moment:
-    """What texts say of time that stand at the places of an instant; raises ValueError when it is no date."""
-    if instant.time is None and instant.zone is None and instant.formats != _X12:
-        return _one_of(instant.formats, day, "")
-    return _joined_of(instant.formats, day, clock, zone)
+def moments(instant: Instant) -> Callable[[str, str, str], Moment]:
+    """What makes a moment of the texts of day, time and zone at the places of an instant, or raises ValueError."""
+    formats = instant.formats
+    if instant.time is not None or instant.zone is not None or formats == _X12:
+        return partial(_joined_of, formats)
+    if len(formats) == 1 and "%" in formats[0]:
+        pattern = formats[0]
+        return lambda day, _clock, _zone: parse_pattern(day, pattern)
+    return lambda day, _clock, _zone: _one_of(formats, day, "")
 
 
 def _one_of(formats: tuple[str, ...], text: str, beside: str) -> Moment:

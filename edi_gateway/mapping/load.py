@@ -14,7 +14,8 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.located import Located, did_you_mean, load, validate
 from edi_gateway.mapping import harmonize, render
 from edi_gateway.mapping.codebook import Codebook, Table
-from edi_gateway.mapping.path import Syntax
+from edi_gateway.mapping.path import Levels, Syntax
+from edi_gateway.mapping.path import Path as Place
 from edi_gateway.mapping.schema import (
     CodeList,
     EventPlaces,
@@ -25,9 +26,11 @@ from edi_gateway.mapping.schema import (
     ReportPlaces,
     SharedReasons,
     SharedTable,
+    named_places,
 )
 from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import Format
+from edi_gateway.table import Columns
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _T = TypeVar("_T")
@@ -109,13 +112,14 @@ class _Compiler:
     def reader(self) -> harmonize.Mapping:
         """See Library.reader."""
         event = self._merge(EventPlaces, [layer.file.event for layer in self.layers])
-        for_each = self._first(lambda file: file.for_each)
+        for_each = self._for_each()
         if for_each is None or not event.tracking_number or not event.code or not event.occurred_at:
             top = self.layers[0].located
             raise ConfigError(
                 f"{top.path}:1: a mapping needs for_each and the event's tracking_number, code and occurred_at;"
                 " extends: standard/iftsta brings them"
             )
+        self._check_names()
         codebook = self._codebook()
         if not any(table.codes for table in codebook.tables):
             raise ConfigError(f"{self.layers[0].located.path}:1: {self.name} has no codes: it lays out, it cannot read")
@@ -134,7 +138,7 @@ class _Compiler:
     def writer(self) -> render.Layout:
         """See Library.writer."""
         top = self.layers[0].located
-        for_each = self._first(lambda file: file.for_each)
+        for_each = self._for_each()
         if for_each is None:
             raise ConfigError(f"{top.path}:1: a layout needs for_each, such as CNI/STS")
         try:
@@ -142,11 +146,14 @@ class _Compiler:
                 name=self.name,
                 version=self._version(),
                 for_each=for_each,
+                syntax=self._syntax(top, (top.path,)),
                 timezone=self._first(lambda file: file.timezone) or "",
                 event=self._merge(EventPlaces, [layer.file.event for layer in self.layers]),
                 header=self._united("header"),
                 constants=self._united("constants"),
                 statuses=self._statuses(),
+                carriers=self._united("carriers"),
+                per_shipment=self._first(lambda file: file.message_per) == "shipment",
             )
         except ValueError as error:
             raise ConfigError(f"{top.path}:1: {error}") from error
@@ -159,6 +166,24 @@ class _Compiler:
             raise ConfigError(f"{at}{self.name} names no format, expected format: {{type: ...}} here or in the mapping")
         made: Format = make_plugin("formats", layer.located, ("format",), {}, layer.located.path.parent)  # type: ignore[assignment]
         return made
+
+    def _check_names(self) -> None:
+        """Raise ConfigError for elements that the format, where it knows them all, does not know."""
+        if not any(layer.file.format for layer in self.layers):
+            return
+        known = getattr(self.format(), "names", None)
+        if not known:
+            return
+        columns = Columns(known)
+        problems = [
+            f"{layer.located.at(loc)}: {'.'.join(map(str, loc))}: there is no column or field {name!r},"
+            f" expected one of {', '.join(dict.fromkeys(known))}{did_you_mean(name, known)}"
+            for layer in self.layers
+            for loc, name in named_places(layer.file.event)
+            if columns.index(name) is None
+        ]
+        if problems:
+            raise ConfigError(*problems)
 
     def _syntax(self, located: Located, chain: tuple[Path, ...]) -> Syntax:
         """What places are written in: as the file says, else as what it builds on does."""
@@ -196,6 +221,9 @@ class _Compiler:
     def _first(self, key: Callable[[MappingFile], _T | None]) -> _T | None:
         """What the nearest file says that says anything."""
         return next((value for layer in self.layers if (value := key(layer.file)) is not None), None)
+
+    def _for_each(self) -> Place | Levels | None:
+        return next((layer.file.for_each for layer in self.layers if layer.file.for_each is not None), None)
 
     def _merge(self, model: type[_Model], parts: Sequence[_Model | None]) -> _Model:
         """Field by field, the nearest file that sets a field wins."""

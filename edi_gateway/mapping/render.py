@@ -9,20 +9,30 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from edi_gateway.errors import RefusedError
-from edi_gateway.mapping.path import Path, Scope, Step, parse_place
-from edi_gateway.mapping.schema import EventPlaces, OutboundCode, Text
+from edi_gateway.mapping.path import Levels, Path, Scope, Step, Syntax, parse_expression, parse_place
+from edi_gateway.mapping.schema import EventPlaces, Instant, OutboundCode, Text
 from edi_gateway.mapping.texts import convert
+from edi_gateway.mapping.written_times import DATE_FORMATS, WRITTEN_FORMATS, apart, format_edifact
 from edi_gateway.mapping.zones import zone_of
-from edi_gateway.model import OutboundSegment, Status, TrackingEvent
+from edi_gateway.model import Classifier, OutboundSegment, Status, TrackingEvent
 
-WRITTEN_FORMATS = {"102": "%Y%m%d", "203": "%Y%m%d%H%M", "204": "%Y%m%d%H%M%S", "205": "%Y%m%d%H%M%z"}  # DE 2379
-_FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
-HEADER_FIELDS = frozenset({"control", "message", "document_number", "function", "carrier", "customer", "created"})
+_FIELD = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
+_HOUR = re.compile(r"%[-#]?[HIXc]")
+_CANCELS = "1"  # BGM 1225
+_DATE_AND_TIME = {
+    "iso": ("%Y-%m-%d", "%H:%M:%S"),
+    "edifact": ("%Y%m%d", "%H%M"),
+    "102": ("%Y%m%d", ""),
+    "203": ("%Y%m%d", "%H%M"),
+    "204": ("%Y%m%d", "%H%M%S"),
+    "205": ("%Y%m%d", "%H%M%z"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,10 @@ class Header:
     carrier: str
     customer: str
     created: datetime
+    tracking_number: str = ""  # where a message is about one shipment
+
+
+HEADER_FIELDS = frozenset(each.name for each in fields(Header))
 
 
 @dataclass(slots=True)
@@ -59,12 +73,22 @@ class Layout:
     header: Mapping[str, str]
     constants: Sequence[tuple[Path, str]]
     statuses: Mapping[str, OutboundCode]
+    carriers: Mapping[str, str] = field(default_factory=dict)  # what the customer calls a carrier
+    per_shipment: bool = False  # a message is about one shipment, not about all of a carrier
+    parse: Callable[[str], Path] = parse_place  # of the places of the header
 
-    def outbound_code(self, status: Status, reason: str) -> OutboundCode | None:
-        """What the customer calls it: by reason first, then by the reason's namespace, then by status."""
+    def outbound_code(
+        self, status: Status, reason: str, classifier: Classifier = Classifier.ACT
+    ) -> OutboundCode | None:
+        """What the customer calls it: by reason first, then by the reason's namespace, then by status.
+
+        What has not happened may have codes of its own. None where the customer has no word for it.
+        """
         namespace = reason.partition(".")[0]
-        keys = (f"{status}/{reason}", f"{status}/{namespace}", str(status))
-        return next((self.statuses[key] for key in keys if key in self.statuses), None)
+        subjects = (status,) if classifier is Classifier.ACT else (classifier, status)
+        keys = [f"{subject}{tail}" for subject in subjects for tail in (f"/{reason}", f"/{namespace}", "")]
+        found = next((self.statuses[key] for key in keys if key in self.statuses), None)
+        return found if found and found.code else None
 
     def message(
         self, header: Header, events: Iterable[TrackingEvent], clean: Callable[[str], str] = str
@@ -73,9 +97,12 @@ class Layout:
 
         ``clean`` is applied to every text that comes from an event.
         """
+        if header.function == _CANCELS and not any("{function}" in template for template in self.header.values()):
+            raise RefusedError(f"{self.name} has no place to say that something told before is cancelled")
+        header = replace(header, carrier=self.carriers.get(header.carrier, self.carriers.get("*", header.carrier)))
         root = OutboundSegment("UNH")
         for place, template in self.header.items():
-            _write(root, (), parse_place(place), _fill(template, header))
+            _write(root, (), self.parse(place), _fill(template, header))
         tree = _Tree(root)
         for event in events:
             self._add(tree, list(self._values(event, clean)))
@@ -104,23 +131,27 @@ class Layout:
         """Which level of the event a place belongs to: its own segment's, or the enclosing one it names."""
         if path.scope not in {Scope.OUTWARD, Scope.ENCLOSING}:
             return len(self.levels) - 1
+        if not path.steps:  # of a tree: the level above
+            return max(0, len(self.levels) - 2)
         return next(depth for depth, step in enumerate(self.levels) if step.tag == path.steps[0].tag)
 
     def _values(self, event: TrackingEvent, clean: Callable[[str], str]) -> Iterator[tuple[Path, str]]:
         yield from self.constants
-        code = self.outbound_code(event.status, event.reason)
+        code = self.outbound_code(event.status, event.reason, event.classifier)
         if code is None:
             what = f"{event.status}/{event.reason}" if event.reason else event.status
-            raise RefusedError(f"{self.name} has no code for {what}: add it under statuses")
+            raise RefusedError(
+                f"{self.name} has no code for {what}: add it under statuses, or keep it out by the customer's rules"
+            )
         places = self.event
         location = places.location
         texts = (
             (places.tracking_number, event.tracking_number),
             (places.piece, event.piece),
-            (places.code, code.code),
+            (places.code[code.place - 1 :], code.code),
             (places.code_list, code.list),
             (places.code_agency, code.agency),
-            (places.reason, code.reason),
+            (places.reason[code.place - 1 :], code.reason),
             (places.text, event.text if code.text is None else code.text),
             (location.name, event.location.name),
             (location.unlocode, event.location.unlocode),
@@ -138,8 +169,14 @@ class Layout:
     def _instant(self, event: TrackingEvent) -> Iterator[tuple[Path, str]]:
         instants = self.event.occurred_at
         chosen = next((each for each in instants if each.classifier is event.classifier), instants[0])
-        wanted = "102" if event.date_only else ("203" if chosen.formats[0] == "edifact" else chosen.formats[0])
+        if chosen.path.name:
+            yield from _named_instant(chosen, self._wall_time(event), date_only=event.date_only)
+            return
         when = self._wall_time(event)
+        if chosen.time or chosen.zone or chosen.formats[0] == "x12":
+            yield from apart(chosen, when, date_only=event.date_only)
+            return
+        wanted = "102" if event.date_only else ("203" if chosen.formats[0] == "edifact" else chosen.formats[0])
         if "%" in wanted:
             yield chosen.path, when.strftime(wanted)
             return
@@ -167,32 +204,36 @@ def compile_layout(
     *,
     name: str,
     version: str,
-    for_each: Path,
+    for_each: Path | Levels,
+    syntax: Syntax,
     timezone: str,
     event: EventPlaces,
     header: Mapping[str, str],
     constants: Mapping[str, str],
     statuses: Mapping[str, OutboundCode],
+    carriers: Mapping[str, str],
+    per_shipment: bool,
 ) -> Layout:
     """Check what can be checked before an event comes; raises ValueError that says what to mend."""
-    if for_each.scope is not Scope.OWN or not for_each.steps:
+    if isinstance(for_each, Path) and (for_each.scope is not Scope.OWN or not for_each.steps):
         raise ValueError(f"for_each names every group from the header down, such as CNI/STS, not {for_each}")
+    parse = parse_place if syntax == "segments" else partial(parse_expression, syntax=syntax)
     _check_statuses(statuses)
-    _check_header(header)
-    written = [(parse_place(place), text) for place, text in constants.items()]
+    _check_header(header, parse)
+    written = [(parse(place), text) for place, text in constants.items()]
     zone = ZoneInfo(timezone) if timezone else None
-    layout = Layout(name, version, for_each.steps, zone, event, header, written, statuses)
+    levels = for_each.steps if isinstance(for_each, Path) else tuple(map(Step, for_each.expressions))
+    layout = Layout(name, version, levels, zone, event, header, written, statuses, carriers, per_shipment, parse)
     for instant in event.occurred_at:
         wanted = instant.formats[0]
-        if "%" not in wanted and wanted not in {*WRITTEN_FORMATS, "edifact", "iso"}:
-            known = ", ".join(WRITTEN_FORMATS)
+        if "%" not in wanted and wanted not in {*WRITTEN_FORMATS, *DATE_FORMATS}:
+            known = ", ".join((*WRITTEN_FORMATS, "x12"))
             raise ValueError(f"occurred_at: format {wanted} cannot be written, expected one of {known}")
     for path in _targets(event, layout.constants):
         if path.scope is Scope.DEEP:
             raise ValueError(f"{path} can be read but not written: name the groups on the way instead of //")
-        if path.scope in {Scope.OUTWARD, Scope.ENCLOSING} and path.steps[0].tag not in {
-            step.tag for step in for_each.steps[:-1]
-        }:
+        outward = path.scope in {Scope.OUTWARD, Scope.ENCLOSING}
+        if outward and path.steps and path.steps[0].tag not in {step.tag for step in levels[:-1]}:
             raise ValueError(f"{path} looks outward to a group that for_each {for_each} does not open")
     return layout
 
@@ -212,21 +253,20 @@ def _targets(event: EventPlaces, constants: Sequence[tuple[Path, str]]) -> Itera
 def _check_statuses(statuses: Mapping[str, OutboundCode]) -> None:
     known = {status.value for status in Status}
     for key in statuses:
-        if key.partition("/")[0] not in known:
+        if key.partition("/")[0] not in {*known, Classifier.EST, Classifier.PLN}:
             raise ValueError(f"statuses: {key} is no status: expected STATUS or STATUS/reason, one of {sorted(known)}")
     missing = sorted(known - set(statuses))
     if missing:
         raise ValueError(f"statuses: no code for {', '.join(missing)}; extends: standard/tracking_events brings them")
 
 
-def _check_header(header: Mapping[str, str]) -> None:
+def _check_header(header: Mapping[str, str], parse: Callable[[str], Path]) -> None:
     for place, template in header.items():
-        parse_place(place)
+        parse(place)
         for name, form in _FIELD.findall(template):
-            if form and (name != "created" or form not in WRITTEN_FORMATS):
-                raise ValueError(
-                    f"header {place}: {form} cannot be written, expected one of {', '.join(WRITTEN_FORMATS)}"
-                )
+            if form and (name != "created" or not (form in WRITTEN_FORMATS or form == "iso" or "%" in form)):
+                known = ", ".join([*WRITTEN_FORMATS, "iso", "a strptime pattern"])
+                raise ValueError(f"header {place}: {form} cannot be written, expected one of {known}")
             if name not in HEADER_FIELDS:
                 raise ValueError(f"header {place}: {{{name}}} is unknown, expected one of {sorted(HEADER_FIELDS)}")
 
@@ -234,9 +274,33 @@ def _check_header(header: Mapping[str, str]) -> None:
 def _fill(template: str, header: Header) -> str:
     def value(matched: re.Match[str]) -> str:
         found = getattr(header, matched[1])
-        return format_edifact(found, matched[2] or "203") if isinstance(found, datetime) else str(found)
+        return _format(found, matched[2] or "203") if isinstance(found, datetime) else str(found)
 
     return _FIELD.sub(value, template)
+
+
+def _format(when: datetime, wanted: str) -> str:
+    if wanted == "iso":
+        return when.isoformat(timespec="seconds")
+    return when.strftime(wanted) if "%" in wanted else format_edifact(when, wanted)
+
+
+def _named_instant(chosen: Instant, when: datetime, *, date_only: bool) -> Iterator[tuple[Path, str]]:
+    """The instant at elements that have names: in one piece, or date, time and zone apart."""
+    wanted = chosen.formats[0]
+    day, clock = _DATE_AND_TIME.get(wanted) or _halves(wanted)
+    yield chosen.path, when.strftime(day) if date_only or chosen.time else _format(when, wanted)
+    if chosen.time and not date_only:
+        yield chosen.time, when.strftime(clock)
+    if chosen.zone and not date_only:
+        yield chosen.zone, f"{when:%z}"
+
+
+def _halves(pattern: str) -> tuple[str, str]:
+    """The pattern of the day, and that of the time behind it."""
+    hour = _HOUR.search(pattern)
+    at = hour.start() if hour else len(pattern)
+    return pattern[:at].rstrip(" T,"), pattern[at:]
 
 
 def _fit(target: Text, value: str) -> str:
@@ -257,7 +321,10 @@ def _write(node: OutboundSegment, own: tuple[Step, ...], path: Path, value: str)
         steps = steps[1:]
     for step in steps:
         node = _child(node, step)
-    node.put(path.element, path.component, value)
+    if path.name:
+        node.names[path.name] = value
+    else:
+        node.put(path.element, path.component, value)
 
 
 def _child(node: OutboundSegment, step: Step) -> OutboundSegment:
@@ -295,8 +362,3 @@ def _fixed(step: Step) -> Iterator[tuple[int, int, str]]:
 def _at(node: OutboundSegment, element: int, component: int) -> str:
     composite = node.elements[element - 1] if len(node.elements) >= element else []
     return composite[component - 1] if len(composite) >= component else ""
-
-
-def format_edifact(when: datetime, code: str) -> str:
-    """The instant in a date/time format of DE 2379 (102, 203, 204 or 205), in its own offset."""
-    return when.strftime(WRITTEN_FORMATS[code])

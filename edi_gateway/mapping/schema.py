@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -322,11 +323,12 @@ class SharedReasons(_Strict):
 class OutboundCode(_Strict):
     """What a customer calls one of our statuses."""
 
-    code: str
+    code: str = Field(description='"" for what the customer has no word for: such an event is set aside')
     list: str = ""
     agency: str = ""
     reason: str = Field("", description="status reason code to write")
     text: str | None = Field(None, description="text to write instead of the carrier's")
+    place: int = Field(1, ge=1, description="which of the places of code and reason it is written to")
 
 
 def _as_outbound(value: object) -> object:
@@ -387,5 +389,24 @@ class MappingFile(_Strict):
     header: dict[str, str] = Field(default_factory=dict, description="place → template, written once per message")
     constants: dict[str, str] = Field(default_factory=dict, description="place → text, written with every event")
     statuses: dict[str, _Outbound] = Field(
-        default_factory=dict, description="STATUS or STATUS/reason → the customer's code"
+        default_factory=dict,
+        description="STATUS or STATUS/reason → the customer's code; of what is expected EST and PLN are asked first",
     )
+    carriers: dict[str, str] = Field(default_factory=dict, description='carrier → its name there, "*" for any other')
+    message_per: Literal["carrier", "shipment"] | None = Field(None, description="what one message is about")
+
+
+def named_places(value: object, loc: tuple[str | int, ...] = ("event",)) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every element a part of a mapping asks for by name, and where the file says so."""
+    if isinstance(value, Path):
+        named = [condition.name for step in value.steps for condition in step.conditions]
+        yield from ((loc, name) for name in (*named, value.name) if name)
+    elif isinstance(value, BaseModel):
+        for name in value.model_fields_set:
+            yield from named_places(getattr(value, name), (*loc, name))
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from named_places(each, (*loc, str(key)))
+    elif isinstance(value, tuple):
+        for index, each in enumerate(value):
+            yield from named_places(each, (*loc, index))

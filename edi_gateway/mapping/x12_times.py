@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -49,6 +49,15 @@ def read_time_code(code: str) -> ZoneText:
     if hours is None:
         return ZoneText(warning=f"time code {code!r} is in no list (623): taken as local time")
     return ZoneText(timedelta(hours=hours))
+
+
+def with_time_code(when: datetime) -> tuple[datetime, str]:
+    """The same instant with the time code (623) of its offset; in UTC (UT) where there is no code for that."""
+    hours = (when.utcoffset() or timedelta(0)) / timedelta(hours=1)
+    for code in ("UT", *(f"{number:02}" for number in range(1, 25)), *_ODD):
+        if read_time_code(code).offset == timedelta(hours=hours):
+            return when, code
+    return when.astimezone(UTC), "UT"
 
 
 def parse_x12(day: str, clock: str, code: str) -> Moment:

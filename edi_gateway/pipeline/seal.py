@@ -176,8 +176,9 @@ def _messages(
 ) -> Iterator[OutboundMessage]:
     clean = destination.encoder.replace if destination.replace_unencodable else str
     # A cancellation goes first: what follows may report the same fact anew.
-    ordered = sorted(rows, key=_message_of)
-    for index, ((action, carrier), group) in enumerate(groupby(ordered, _message_of), 1):
+    split = _shipment_of if destination.layout.per_shipment else _message_of
+    ordered = sorted(rows, key=split)
+    for index, ((action, carrier, tracking_number), group) in enumerate(groupby(ordered, split), 1):
         header = Header(
             control=str(number),
             message=str(index),
@@ -186,13 +187,18 @@ def _messages(
             carrier=carrier,
             customer=destination.customer,
             created=now,
+            tracking_number=tracking_number,
         )
         body = destination.layout.message(header, (row.event for row in group), clean)
         yield OutboundMessage(str(index), body)
 
 
-def _message_of(row: outbox.Pending) -> tuple[Action, str]:
-    return row.action, row.event.carrier
+def _message_of(row: outbox.Pending) -> tuple[Action, str, str]:
+    return row.action, row.event.carrier, ""
+
+
+def _shipment_of(row: outbox.Pending) -> tuple[Action, str, str]:
+    return row.action, row.event.carrier, row.event.tracking_number
 
 
 def _refuse_unwritable(

@@ -151,6 +151,20 @@ async def test_a_refused_login_does_not_lock_the_account(
         await fail(channel, 1, CircuitOpenError)
 
 
+async def test_a_host_that_refuses_a_login_is_reached(own: ServerUnderTest, faults: Faults) -> None:
+    """What lies between two such answers are failures in a row no more: an account's trouble is not its host's."""
+    unreachable = Drop(operation="banner")
+    async with sources(own, circuit={"failures": 2, "pause": "60s"}) as (channel,):
+        faults.set(unreachable)
+        await fail(channel, 1)
+        faults.set(Refuse(operation="login"))
+        await fail(channel, 1, LoginError)
+        faults.set(unreachable)
+        await fail(channel, 1)
+        faults.clear()
+        await poll(channel, Recall())
+
+
 async def test_a_changed_host_key_is_not_asked_again_and_again(own: ServerUnderTest, faults: Faults) -> None:
     """Every poll says so, with both fingerprints, but one look is enough; it is tried again after the pause."""
     other = OtherHostKey()

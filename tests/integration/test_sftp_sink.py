@@ -207,6 +207,20 @@ async def test_a_missing_folder_is_transient_and_told(sftp_server: ServerUnderTe
             await destination.send(DOCUMENT, again=False)
 
 
+async def test_a_line_that_breaks_after_the_rename_counts_as_delivered(own: ServerUnderTest, faults: Faults) -> None:
+    """The file was proved before it got its name: to send it again would be to send it twice."""
+    at_rename, drop = Stall(operation="rename"), Drop(operation="stat", times=1)
+    faults.set(at_rename)
+    async with sink(own) as destination:
+        sending = asyncio.create_task(destination.send(DOCUMENT, again=False))
+        assert await asyncio.to_thread(faults.wait_until_fired, at_rename)
+        faults.set(drop)
+        receipt = await sending
+    assert faults.fired()[drop] == 1
+    assert receipt == f"renamed, {len(DOCUMENT.content):,} bytes verified before that, the connection broke after it"
+    assert (own.root / "in" / DOCUMENT.name).read_bytes() == DOCUMENT.content
+
+
 @pytest.mark.parametrize("operation", ["open", "write", "close", "stat", "rename"])
 async def test_a_connection_that_drops_is_made_good_by_the_next_attempt(
     own: ServerUnderTest, faults: Faults, operation: str

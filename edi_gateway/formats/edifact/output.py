@@ -62,6 +62,11 @@ class EdifactOutput(Plugin):
         """Sender and recipient: within it, an interchange control reference is unique (ISO 9735, 0020)."""
         return f"EDIFACT {self.sender} {self.recipient}"
 
+    @property
+    def largest_control(self) -> int:
+        """Fourteen digits (0020)."""
+        return 10**14 - 1
+
     def encode(self, control_ref: str, prepared_at: datetime, messages: Sequence[OutboundMessage]) -> bytes:
         """The interchange in bytes; raises RefusedError for what the character set or the directory cannot hold."""
         identifier, _, version = self.syntax.partition(":")

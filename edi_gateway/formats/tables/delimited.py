@@ -153,6 +153,8 @@ class Delimited(Plugin):
             return Columns(self.columns if not isinstance(self.columns, dict) else ()), []
         wanted = self.columns if isinstance(self.columns, dict) else {}
         piece = reader.take(1)
+        while not piece.cells and not piece.findings and not piece.over:
+            piece = reader.take(1)
         header = [cell.strip() for cell in piece.cells[0]] if piece.cells else []
         columns = Columns(header, wanted)
         place = Position(line=piece.lines[0] if piece.lines else 1, tag="header", end=reader.at)

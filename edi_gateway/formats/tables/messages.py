@@ -35,10 +35,10 @@ class Nesting:
             top = not self.records[row.tag].below
             full = top and self._rows >= AT_ONCE and any(each.tag == row.tag for each in self._top)
             if full or self._rows >= MOST_BELOW or len(self._findings) >= AT_ONCE:
-                yield self._message(carry_on=not top)
+                yield self._message(before=row)
             self._add(row)
         if self._top or self._findings:
-            yield self._message(carry_on=False)
+            yield self._message()
 
     def _add(self, row: Row) -> None:
         above = self.records[row.tag].below
@@ -62,8 +62,8 @@ class Nesting:
                 del self._open[name]
                 self._close_below(name)
 
-    def _message(self, *, carry_on: bool) -> Message:
-        """What has come so far; rows that are still to come below open ones find them again, without what they held."""
+    def _message(self, before: Row | None = None) -> Message:
+        """What has come so far; a row that comes next finds again what it belongs to, without what that held."""
         body = Rows(self._top[0].start if self._top else 0)
         for row in self._top:
             hang(row, body)
@@ -71,15 +71,18 @@ class Nesting:
         findings = tuple(self._findings)
         message = message_of(self.interchange, self.number, body if self._top else None, findings)
         self._top, self._findings, self._rows = [], [], 0
-        self._open = self._reopened() if carry_on else {}
+        self._open = self._reopened(self.records[before.tag].below) if before else {}
         return message
 
-    def _reopened(self) -> dict[str, Row]:
-        again = {name: _bare(row) for name, row in self._open.items()}
-        for name, row in again.items():
-            above = self.records[name].below
-            hang(row, again[above]) if above else self._top.append(row)
-        return again
+    def _reopened(self, name: str) -> dict[str, Row]:
+        """The open row of that type once more, below what it belongs to."""
+        if name not in self._open:
+            return {}
+        above, row = self.records[name].below, self._open[name]
+        again = self._reopened(above)
+        bare = Row(row.tag, row.number, row.start, row.end, row.cells, row.columns)
+        hang(bare, again[above]) if above in again else self._top.append(bare)
+        return {**again, name: bare}
 
 
 def hang(row: Segment, holder: Segment) -> None:
@@ -101,7 +104,3 @@ def message_of(interchange: str, number: int, body: Segment | None, findings: tu
 def tag_of(code: str, codes: Mapping[str, str]) -> str:
     """The record type of a code as it stands in the file; "" when it is of none."""
     return codes.get(code.strip()) or codes.get(ANY, "")
-
-
-def _bare(row: Row) -> Row:
-    return Row(row.tag, row.number, row.start, row.end, row.cells, row.columns)

@@ -1,7 +1,7 @@
 """Delimited text → rows, some at a time, with the lines and bytes each stands on.
 
-The csv module cuts. Where a line cannot be cut (a quote that is never closed), that line alone is set aside, and reading
-goes on with the next.
+The csv module cuts. Where a line cannot be cut (a quote that is never closed), that line alone is set aside, and
+reading goes on with the next.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class RowReader:
         return self._by_lines(most) or self._by_rows(most)
 
     def _by_lines(self, most: int) -> Piece | None:
-        reader, ends = self._going or (self._reader(ends := []), ends)
+        reader, ends = self._going or self._from_here()
         self._going = None
         rows: list[list[str]] = []
         before = reader.line_num
@@ -133,6 +133,10 @@ class RowReader:
         if not self.quote:
             return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
+
+    def _from_here(self) -> tuple[Any, list[int]]:
+        ends: list[int] = []
+        return self._reader(ends), ends
 
     def _lines(self, ends: list[int]) -> Iterator[Iterable[str]]:
         """Lines from here on, some at a time; ``ends`` learns where each of them ends."""

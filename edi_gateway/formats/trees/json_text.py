@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from itertools import count
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -31,7 +31,7 @@ class Written(float):
 
     text: str
 
-    def __new__(cls, text: str) -> Written:
+    def __new__(cls, text: str) -> Self:
         """Of its text."""
         made = super().__new__(cls, text)
         made.text = text
@@ -203,7 +203,7 @@ def _document(text: str, parser: _Parser, begin: int) -> Any:
     try:
         return parser.read(text)
     except json.JSONDecodeError as error:
-        found = text[error.pos : error.pos + _SHOWN].split("\n", maxsplit=1)[0] or "the end"
+        found = text[error.pos : error.pos + _SHOWN].partition("\n")[0] or "the end"
         at = begin + len(text[: error.pos].encode())
         place = Position(line=error.lineno, start=at, end=at)
         advice = "the document is cut short or no JSON: ask the sender to send it again"
@@ -248,12 +248,15 @@ class JsonLines(Plugin):
                 yield self._message(raw, codec, place)
             start += len(raw)
 
+    def _bounded(self, raw: bytes) -> bytes:
+        if len(raw) > self.max_line:
+            raise ValueError(f"{len(raw)} bytes, of which {self.max_line} are allowed")
+        return raw
+
     def _message(self, raw: bytes, codec: str, place: Position) -> Message:
         parser = _Parser()
         try:
-            if len(raw) > self.max_line:
-                raise ValueError(f"a line of {len(raw)} bytes, of which {self.max_line} are allowed")
-            value = parser.read(raw.decode(codec, "replace").strip())
+            value = parser.read(self._bounded(raw).decode(codec, "replace").strip())
         except (ValueError, RecursionError) as error:
             found = raw[:_SHOWN].decode(codec, "replace").strip()
             advice = "ask the sender to mend the line; the others are read"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from edi_gateway.formats.control import PADDING, same_reference
@@ -9,6 +10,8 @@ from edi_gateway.formats.x12.header import Header, next_header, read_header
 
 _TAIL: Final = 4096  # bytes at the end in which IEA and what pads the file must lie
 _WINDOW: Final = 1 << 20  # bytes searched at once, so that other threads get their turn
+_OVERLAP: Final = 3
+_LIKELY: Final = re.compile(rb"ISA(?=[^A-Za-z0-9 \r\n])")
 _BREAKS: Final = b"\r\n"
 
 
@@ -41,10 +44,9 @@ def _last_header(content: bytes) -> Header | None:
     end = len(content)
     while end > 0:
         begin = max(0, end - _WINDOW)
-        at = content.rfind(b"ISA", begin, end + 2)
-        while at >= 0:
+        found = [match.start() for match in _LIKELY.finditer(content, begin, end + _OVERLAP) if match.start() < end]
+        for at in reversed(found):
             if next_header(content, at, at + 3) == at:
                 return read_header(content, at)
-            at = content.rfind(b"ISA", begin, at + 2)
         end = begin
     return None

@@ -15,13 +15,14 @@ _FIXED: Final = (3, 6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 103)
 _FIELDS: Final = len(_FIXED)
 _WINDOW: Final = 400  # bytes in which a header lies, however it is padded or wrapped
 _BREAKS: Final = b"\r\n"
+_NONE: Final = b"\0"  # as a component separator where there is none
 _FOLLOWS: Final = re.compile(rb"[ \t\r\n]*+(?:GS|TA1|IEA)(?=[^A-Za-z0-9\s])")
 _WIDEST: Final = 4  # bytes of one character in UTF-8
 _REPEATS_FROM: Final = "00402"  # version since which ISA11 separates repetitions
 _SEARCHED: Final = 1 << 20  # bytes searched at once: no other thread can run meanwhile
 _ISA: Final = re.compile(
     rb"(?s)ISA([^A-Za-z0-9 \r\n])(?:"
-    rb"[0-9A-Z ]{2}\1.{10}\1[0-9A-Z ]{2}\1.{10}\1[0-9A-Z ]{2}\1"  # as wide as it should be
+    rb"[0-9A-Z ]{2}\1(?:(?!\1).){10}\1[0-9A-Z ]{2}\1(?:(?!\1).){10}\1[0-9A-Z ]{2}\1"  # as wide as it should be
     rb"|([0-9A-Z ]{0,2}+\1[^\r\n]{0,10}?\1[0-9A-Z ]{0,2}+\1[^\r\n]{0,10}?\1[0-9A-Z ]{0,2}+\1))"  # collapsed
 )
 
@@ -93,9 +94,10 @@ def next_header(content: bytes, at: int, end: int | None = None) -> int:
 def _begins(content: bytes, at: int) -> bool:
     """Whether the ISA there is a header and no data: one that lost its width has to begin a segment."""
     match = _ISA.match(content, at)
-    if match is None or content[at - 1 : at] == match[1]:
-        return False
-    return match[2] is None or not content[at - 1 : at].isalnum()
+    if match is None or match[2] is None:
+        return match is not None
+    before = content[at - 1 : at] if at else b""
+    return before != match[1] and not before.isalnum()
 
 
 def read_header(content: bytes, start: int) -> Header | None:
@@ -144,7 +146,7 @@ def _delimited(content: bytes, start: int, isa: _Elements, places: tuple[int, in
     component, at = places
     last, terminator = content[component : component + 1], _terminator(content, at)
     if terminator.isalnum() or _ends_alike(content, at, terminator, last):
-        at, terminator = component, last  # the terminator stands where ISA16 belongs
+        at, terminator, last = component, last, _NONE  # the terminator stands where ISA16 belongs
     if not last or not terminator:
         return None
     ends = [*isa.marks[1:], isa.marks[-1] + 2]

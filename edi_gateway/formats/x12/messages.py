@@ -204,6 +204,9 @@ class _Check:
 
     def reading(self, data: bytes) -> Reading:
         """How the text is to be read, with a remark when that is a guess."""
+        terminator = self.envelope.grammar.delimiters.terminator.encode("latin-1")
+        if not terminator.isascii():
+            data = data.replace(terminator, b"~" * len(terminator))
         decoding = self.envelope.decoding(data)
         if decoding.remark:
             foreign = _NOT_ASCII.search(data)

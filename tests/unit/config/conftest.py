@@ -46,6 +46,9 @@ class Page(Plugin):
     @property
     def partnership(self):
         return f"{self.sender}>{self.recipient}"
+    @property
+    def largest_control(self):
+        return 99_999_999_999_999
     def encode(self, control_ref, prepared_at, messages):
         return b""
     def replace(self, text):
