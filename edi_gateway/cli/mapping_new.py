@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections import Counter
@@ -81,7 +80,7 @@ def _write(target: Path, content: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
         part.write_text(content, encoding="utf-8")
-        os.replace(part, target)
+        part.replace(target)
     except OSError as error:
         raise ConfigError(f"{target}: {error.strerror}") from error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from edi_gateway.discovery.column import folded, shown
+from edi_gateway.discovery.column import CAMEL, folded, shown
 from edi_gateway.discovery.words import SAID
 from edi_gateway.errors import ConfigError
 from edi_gateway.located import load, validate
@@ -85,7 +85,7 @@ def _suggestion(code: str, count: int, texts: Counter[str], theirs: str, known: 
 
 def meaning_of(text: str) -> tuple[Status, str, str] | None:
     """Status, reason and the words that say so, or None; a text that speaks of the future says nothing."""
-    plain = " ".join(folded(text).replace("_", " ").split())
+    plain = " ".join(folded(CAMEL.sub(" ", text)).replace("_", " ").replace("-", " ").split())
     for expression, status, reason in SAID:
         found = expression.search(plain)
         if found:

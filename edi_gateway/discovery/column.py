@@ -14,7 +14,7 @@ MOST_ROWS: Final = 5_000  # events looked at
 MOST_COLUMNS: Final = 400
 MOST_SHOWN: Final = 10
 LONGEST_SHOWN: Final = 40
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD: Final = re.compile(r"[^\W_]+")
 _LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ß": "ss", "æ": "ae", "Ł": "L", "Ø": "O"})
 
@@ -66,7 +66,7 @@ class Column:
     def words(self) -> tuple[tuple[str, ...], ...]:
         """The words of each part of its name, folded."""
         parts = re.split(r"[./]", self.name)
-        return tuple(words for part in parts if (words := tuple(_WORD.findall(folded(_CAMEL.sub(" ", part))))))
+        return tuple(words for part in parts if (words := tuple(_WORD.findall(folded(CAMEL.sub(" ", part))))))
 
     @cached_property
     def joined(self) -> str:

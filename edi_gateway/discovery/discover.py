@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edi_gateway.discovery.codes import Tables, tables
+from edi_gateway.discovery.column import shown
 from edi_gateway.discovery.documents import json_document, json_lines, without_head, xml_document
 from edi_gateway.discovery.draft import Draft, put_codes, put_event, put_timezone, put_unused, scalar
 from edi_gateway.discovery.fields import recognise
@@ -85,6 +86,11 @@ def _of_tree(
     put_event(draft, fields, missing="NOT_FOUND")
     put_codes(draft, fields, known)
     put_unused(draft, found.columns, fields)
+    for alike in found.alike:
+        draft.put(f"# {shown(alike, 100)} says the same things:", "if these are events, too, add them to for_each")
+        draft.decide.insert(
+            0, f"whether {shown(alike, 100)} holds events, too: they look the same, and are not read now"
+        )
     way = " / ".join(filter(None, (found.records, *found.for_each)))
     draft.recognised.insert(0, f"{kind}: {found.events} events at {way}")
     return draft

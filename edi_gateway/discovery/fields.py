@@ -10,6 +10,7 @@ from typing import Final
 from edi_gateway.discovery.clocks import Writing, clock, writing
 from edi_gateway.discovery.column import Column
 from edi_gateway.discovery.words import NAMES, REFERENCES, weight
+from edi_gateway.mapping.zones import read_zone
 
 NO_NAME: Final = "column "
 _NUMBER: Final = re.compile(r"(?=(?:.*\d){5})[A-Za-z0-9][A-Za-z0-9 ./-]{6,39}")
@@ -83,7 +84,11 @@ def recognise(columns: Sequence[Column]) -> Fields:
     fields.unlocode = _best("unlocode", free, fields, lambda column: 10 * column.share(_LOCODE), least=14)
     fields.tracking_number = _best("tracking_number", _without(told, fields), fields, _like_a_number, least=7)
     fields.country = _best("country", _without(told, fields), fields, _like_a_country, least=8)
-    fields.code = _best("code", _without(told, fields), fields, _like_a_code, least=6)
+    around = {column.cells for column in told if column.outward}
+    own = [
+        column for column in told if column.outward or column.cells not in around
+    ]  # others only tell what holds them
+    fields.code = _best("code", _without(own, fields), fields, _like_a_code, least=6)
     fields.reason = _best("reason", _without(told, fields), fields, _like_a_code, least=9)
     fields.signatory = _best("signatory", _without(told, fields), fields, _like_a_name, least=8)
     fields.place = _best("place", _without(told, fields), fields, _like_a_place, least=7)
@@ -131,9 +136,8 @@ def _unnamed(field_name: str, column: Column) -> int:
 def _name_weight(field_name: str, column: Column) -> int:
     names = NAMES[field_name]
     last, joined = weight(names, column.last), weight(names, column.joined)
-    if last < 0 or joined < 0:
-        return min(last, joined)
-    return max(last, joined)
+    strict = joined < 0 and field_name in {"place", "country", "when"}  # the sender's place is not the event's
+    return min(last, joined) if last < 0 or strict else max(last, joined)
 
 
 def _without(columns: Sequence[Column], fields: Fields) -> list[Column]:
@@ -156,12 +160,13 @@ def _like_a_number(column: Column) -> float:
 def _like_a_code(column: Column) -> float:
     if column.share(_CODE) < 0.9 or column.share(_DECIMAL) > 0.5 or column.share(_FLAG) > 0.9:
         return -9
-    few = len(column.counts) <= max(3, 0.7 * len(column.values)) or len(column.counts) <= 12
+    alone = len(column.counts) == len(column.values) and column.name.startswith(NO_NAME)
+    few = not alone and (len(column.counts) <= max(3, 0.7 * len(column.values)) or len(column.counts) <= 12)
     full = len(column.values) / max(1, len(column.cells))
     short = max(map(len, column.distinct)) <= 12
     if writing(column.distinct) is not None:
         return -9
-    return (2 if few else -4) + full + (1 if short else 0) - 2 * (column.outward > 0)
+    return (2 if few else -4) + full + (1 if short else 0) - 12 * (column.outward > 0)
 
 
 def _like_a_text(column: Column) -> float:
@@ -197,7 +202,7 @@ def _when(columns: Sequence[Column], fields: Fields) -> When | None:
         if written is None and not (named >= 8 and len(column.values) >= 0.5 * len(column.cells)):
             continue
         if written is not None and named <= 0 and written.format in {"102", "epoch", "203", "204"}:
-            named -= 3  # digits that could be a number of anything
+            named -= 6 if written.format == "epoch" else 3  # digits that could be a number of anything
         plain = 0 if written is None else 4
         full = 2 * len(column.values) / max(1, len(column.cells))
         outward = 1.5 * column.outward
@@ -221,7 +226,7 @@ def _clock_beside(date: Column, columns: Sequence[Column]) -> tuple[Column | Non
     stem = _STEM.sub("", date.joined)
     for place, column in enumerate(columns):
         named = _name_weight("clock", column)
-        near = abs(place - columns.index(date)) == 1
+        near = column.name.startswith(NO_NAME) and abs(place - columns.index(date)) == 1
         pattern = clock(column.distinct, named=named > 0 or near)
         if column is date or not pattern or named < 0 or column.outward != date.outward:
             continue
@@ -235,6 +240,13 @@ def _clock_beside(date: Column, columns: Sequence[Column]) -> tuple[Column | Non
 
 def _zone_beside(date: Column, columns: Sequence[Column]) -> Column | None:
     for column in columns:
-        if column.outward == date.outward and weight(NAMES["zone"], column.last) and column.share(_ZONE) > 0.9:
+        unnamed = column.name.startswith(NO_NAME) and abs(columns.index(column) - columns.index(date)) <= 2
+        called = weight(NAMES["zone"], column.last) or (unnamed and all(map(_is_zone, column.distinct)))
+        if column.outward == date.outward and called and column.share(_ZONE) > 0.9:
             return column
     return None
+
+
+def _is_zone(text: str) -> bool:
+    said = read_zone(text)
+    return said.offset is not None or bool(said.zone)

@@ -97,7 +97,7 @@ def _draft(
     fields = recognise(columns)
     draft = Draft()
     put_timezone(draft, fields.when)
-    names = {code: _names(code, own, columns_fields(columns, fields, code, top)) for code, own in spans.items()}
+    names = {code: _names(own, _roles(fields, code, top)) for code, own in spans.items()}
     _put_format(draft, sample, length, types, spans, tags, names, top or event)
     renamed = []
     for column in columns:
@@ -124,7 +124,7 @@ def _holds_all(lines: Sequence[str], spans: Sequence[Span]) -> bool:
     return fields.tracking_number is not None and fields.when is not None
 
 
-def columns_fields(columns: Sequence[object], fields: Fields, code: str, top: str) -> Mapping[int, str]:
+def _roles(fields: Fields, code: str, top: str) -> Mapping[int, str]:
     """Number of a field → what was recognised in it, for one record type."""
     when = fields.when
     roles = {
@@ -138,7 +138,7 @@ def columns_fields(columns: Sequence[object], fields: Fields, code: str, top: st
     return found
 
 
-def _names(code: str, spans: Sequence[Span], roles: Mapping[int, str]) -> list[str]:
+def _names(spans: Sequence[Span], roles: Mapping[int, str]) -> list[str]:
     return [roles.get(at, f"from_{start + 1}") for at, (start, _) in enumerate(spans, 1)]
 
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, product
 from typing import Final
 
 from edi_gateway.discovery.codes import Tables, suggestions
@@ -26,6 +26,7 @@ _X12: Final = re.compile(rb"ISA(?=[^A-Za-z0-9\s]|\S?\d\d)")
 _SET: Final = re.compile(rb"[\r\n~'\x05-\x1f]\s*ST.(\d{3})[^0-9]")
 _TYPE: Final = re.compile(rb"UNH\+[^+]{0,20}\+([A-Z]{6})")
 _QUALIFIED: Final = ("RFF", "DTM", "LOC", "NAD", "L11", "N1", "N9", "R4")
+_EVENTS: Final = ("STS", "AT7", "B4")
 _MOST_MESSAGES: Final = 2_000
 
 
@@ -78,6 +79,8 @@ def segments(sample: Sample, syntax: str, library: Library, known: Tables) -> Dr
         draft.put(f"# set aside {count}x: {found}")
         draft.decide.append(f"set aside {count}x: {found}")
     draft.decide += [f"said by the reader: {problem}" for problem in problems[:3]]
+    if aside:
+        _put_elements(draft, messages)
     _put_codes(draft, events, known)
     _put_seen(draft, messages)
     return draft
@@ -138,18 +141,32 @@ def _put_codes(draft: Draft, events: list[TrackingEvent], known: Tables) -> None
         said = ", ".join(f"{shown(code)} {count}x" for code, count in mapped.most_common(10))
         draft.put(f"# codes the standard's lists know: {said}")
     if not by_agency:
-        draft.recognised.append(f"codes: all {len(mapped)} are on the standard's lists")
+        draft.recognised += [f"codes: all {len(mapped)} are on the standard's lists"] if mapped else []
         return
     draft.put("")
-    said = {agency: suggestions(pairs, known) for agency, pairs in sorted(by_agency.items())}
-    live = any(each.status for each in (one for found in said.values() for one in found))
+    meanings = {agency: suggestions(pairs, known) for agency, pairs in sorted(by_agency.items())}
+    live = any(each.status for each in (one for found in meanings.values() for one in found))
     draft.put("code_lists:" if live else "# code_lists:", "codes no list knows")
-    for agency, found in said.items():
+    for agency, found in meanings.items():
         own = any(each.status for each in found)
         mark = "" if own else "# "
         draft.put(f"  {mark}- agency: {scalar(agency)}", "" if agency else "none is named beside these codes")
         draft.put(f"  {mark}  codes:")
         put_meanings(draft, found, "      ")
+
+
+def _put_elements(draft: Draft, messages: Iterable[Message]) -> None:
+    """What the segments of events say, element by element: the code may stand elsewhere than the standard has it."""
+    said: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for message in islice(messages, 200):
+        assert message.body is not None
+        for segment in (each for tag in _EVENTS for each in message.body.anywhere(tag)):
+            for element, component in product(range(1, 8), range(1, 5)):
+                text = segment.get(element, component).strip()
+                if text:
+                    said[f"{segment.tag}@{element}.{component}"][shown(text)] += 1
+    for place, counts in sorted(said.items()):
+        draft.put(f"#   {place}: {', '.join(f'{text!r} {count}x' for text, count in counts.most_common(10))}")
 
 
 def _put_seen(draft: Draft, messages: Iterable[Message]) -> None:

@@ -83,7 +83,7 @@ def _score(rows: Sequence[Sequence[str]]) -> float:
         return 0
     most, count = Counter(len(row) for row in rows).most_common(1)[0]
     agree = count / len(rows)
-    by_type = defaultdict(Counter[int])
+    by_type: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for row in rows:
         by_type[row[0]][len(row)] += 1
     typed = sum(counter.most_common(1)[0][1] for counter in by_type.values()) / len(rows)

@@ -187,8 +187,8 @@ def _typed(sample: Sample, found: Layout, known: Tables) -> Draft:
         code = row[0].strip()
         above = row if code == top else above
         if code == event and len(rows) < MOST_ROWS:
-            own = _typed_cells(row, widths[event])
-            rows.append(own | outer_cells(_typed_cells(above, len(above)), tags[top]) if top else own)
+            told = _typed_cells(row, widths[event])
+            rows.append(told | outer_cells(_typed_cells(above, len(above)), tags[top]) if top else told)
     columns = columns_of(rows)
     fields = recognise(columns)
     draft = Draft()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from edi_gateway.discovery.clocks import writing
@@ -40,6 +41,7 @@ class Found:
     for_each: tuple[str, ...]
     columns: list[Column]
     events: int
+    alike: tuple[str, ...] = ()  # other objects that say the same things: perhaps events, too
 
 
 def find_events(document: Any, syntax: Syntax) -> Found | None:
@@ -51,7 +53,17 @@ def find_events(document: Any, syntax: Syntax) -> Found | None:
         score = _score(kind)
         if score > highest:
             best, highest = kind, score
-    return _found(best, kinds, syntax) if best else None
+    return replace(_found(best, syntax), alike=_alike(best, kinds.values())) if best else None
+
+
+def _alike(best: _Kind, kinds: Iterable[_Kind]) -> tuple[str, ...]:
+    mine = {name for chain in best.chains[:50] for name in chain[-1]}
+    found = []
+    for kind in kinds:
+        theirs = {name for chain in kind.chains[:50] for name in chain[-1]}
+        if kind is not best and len(mine) > 2 and len(mine & theirs) >= 0.7 * len(mine):
+            found.append("/".join(name for name, _ in kind.steps if name) or "the document itself")
+    return tuple(found[:5])
 
 
 def _walk(node: Any, steps: tuple[Step, ...], chain: tuple[Any, ...], kinds: dict[tuple[str, ...], _Kind]) -> None:
@@ -92,6 +104,8 @@ def _score(kind: _Kind) -> float:
     listed = 1 if kind.steps and kind.steps[-1][1] else 0
     called = 4 if _EVENTS.search(name) else 0
     crowd = min(3.0, max(0, len(columns) - 25) / 10)
+    if not any(times):
+        return 0.3 * (2 * max(codes, default=0) + max(texts, default=0) + several + listed)
     return (
         4 * max(times, default=0)
         + 2 * max(codes, default=0)
@@ -131,36 +145,38 @@ def _leaves(node: Mapping[str, Any], way: str = "", depth: int = 0) -> Iterator[
             yield way + name, text[:500], depth
 
 
-def _found(kind: _Kind, kinds: Mapping[tuple[str, ...], _Kind], syntax: Syntax) -> Found:
-    steps = tuple((name, kinds[_key(kind.steps[: at + 1])].steps[-1][1] if _key(kind.steps[: at + 1]) in kinds else many)
-                  for at, (name, many) in enumerate(kind.steps))  # fmt: skip
-    records, levels, ends = _levels(steps)
-    rows = [_row(chain, steps, ends, syntax) for chain in kind.chains]
+def _found(kind: _Kind, syntax: Syntax) -> Found:
+    steps = kind.steps
+    ends = _ends(kind)
+    names = [name for name, _ in steps]
+    listed = bool(names) and not names[0]  # a list is the document: its items are the records
+    own = ends if listed or len(ends) > 1 else [0, *ends]
+    levels = [names[one:other] for one, other in pairwise(own)]
+    records = [name for name in names[: own[0]] if name]
+    rows = [_row(chain, steps, {0, *ends}, syntax) for chain in kind.chains]
     here = "@" if syntax == "json" else "."
-    for_each = tuple(_expression(level, syntax) for level in levels) or (here,)
+    for_each = tuple(_expression(level, syntax) for level in levels if level) or (here,)
     return Found(_expression(records, syntax) if records else "", for_each, columns_of(rows), len(rows))
 
 
-def _key(steps: Sequence[Step]) -> tuple[str, ...]:
-    return tuple(name for name, _ in steps)
+def _ends(kind: _Kind) -> list[int]:
+    """How many steps lead to each level: the lists, and what says something of its own, down to the events.
 
-
-def _levels(steps: Sequence[Step]) -> tuple[list[str], list[list[str]], set[int]]:
-    """What leads to the records, the levels below them, and how many steps lead to each level and to the outermost.
-
-    A list ends a level. The first is that of the records; with only one list, its holder is the record.
+    Only so does looking outward end at what holds this event, not at the first of its kind.
     """
-    names = [name for name, _ in steps]
-    cuts = [at + 1 for at, (_, many) in enumerate(steps) if many]
-    if names and names[0] == "":  # a list is the document: its items are the records
-        cuts = cuts[1:]
-        first = 1
-    else:
-        lists = [cut for cut in cuts if cut < len(steps)]
-        first = lists[0] if lists else len(steps) - 1 if steps else 0
-    ends = sorted({first, *(cut for cut in cuts if cut > first), len(steps)})
-    levels = [names[one:other] for one, other in zip(ends, ends[1:], strict=False)]
-    return [name for name in names[:first] if name], levels, {0, *ends}
+    steps = kind.steps
+    listed = bool(steps) and not steps[0][0]
+    telling = {
+        at
+        for chain in kind.chains[:50]
+        for at in range(1, len(steps))
+        if any(True for _ in _leaves(_around(chain[at - listed], steps[at][0])))
+    }
+    return sorted({at + 1 for at, (_, many) in enumerate(steps) if many} | telling | {len(steps)})
+
+
+def _around(node: Mapping[str, Any], below: str) -> dict[str, Any]:
+    return {name: value for name, value in node.items() if name != below}
 
 
 def _row(chain: Sequence[Any], steps: Sequence[Step], ends: set[int], syntax: Syntax) -> dict[str, Cell]:
@@ -176,8 +192,7 @@ def _row(chain: Sequence[Any], steps: Sequence[Step], ends: set[int], syntax: Sy
             continue
         way = "".join(f"{name}\x00" for name, _ in steps[level:at] if name)
         outward = sum(end > level for end in ends if end <= below)
-        known = steps[at][0] if at < below else None
-        around = {name: value for name, value in node.items() if name != known}
+        around = _around(node, steps[at][0]) if at < below else node
         for name, text, depth in _leaves(around):
             full = way + name
             place = ("^" if outward else "") + _expression(full.split("\x00"), syntax)

@@ -42,7 +42,13 @@ NAMES: Final[dict[str, _Names]] = {
         (3, r"number$|nummer$|numero$|nr$|^id$"),
     ),
     "code": _names(
-        (-9, r"country|post|zip|plz|city|location|depot|service|product|currency|lang|mailtype|reason|return"),
+        (
+            -9,
+            (
+                r"country|post|zip|plz|city|location|depot|service|product|currency|lang|mailtype|reason|return|exception|carrier"
+                r"|unit|provinc|region"
+            ),
+        ),
         (
             10,
             r"(?:status|event|scan|state|activity|ereignis|statut|estado|stato|evento|evenement|scan)(?:code|nr|id|key)",
@@ -139,49 +145,178 @@ REFERENCES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 
 
 def weight(names: _Names, name: str) -> int:
-    """How well a name fits; below 0 when it is the name of something else."""
-    return next((weight for expression, weight in names if expression.search(name)), 0)
+    """How well a name fits, a little better when nothing else is in it; below 0: it is the name of something else."""
+    fits = ((value, expression.fullmatch(name)) for expression, value in names if expression.search(name))
+    value, whole = next(fits, (0, None))
+    return value + (value > 0 and whole is not None)
 
 
-# Folded words of the texts beside codes; the first that is found decides, so what negates stands before what it negates.
-_SAID: Final[tuple[tuple[str, Status | None, str], ...]] = (
-    (r"\b(?:will|to|can|may|wird|wordt|sera|sara|est?|zal) (?:be )?(?:delivered|zugestellt|bezorgd|livre|consegnat)", None, ""),
-    (r"delivered to (?:the )?(?:origin|destination|depot|facility|carrier|hub)|proof of delivery pending", Status.IN_TRANSIT, ""),
-    (r"undeliverable|unzustellbar|not deliverable|dead mail", Status.EXCEPTION, "address.undeliverable"),
-    (r"(?:not|nicht|non|no|niet|nie|ikke|inte) (?:be )?(?:delivered|zugestellt|livre|entregado|bezorgd|consegnat|doreczon)",
-     Status.ATTEMPT_FAILURE, ""),
-    (r"delivery attempt|attempted|zustellversuch|tentative|unsuccessful|not home|no one|nobody|nicht angetroffen|carded"
-     r"|notice left|absent|ausente|afwezig|niet thuis|intento|assente|delivery failed|failed delivery|nieudan",
-     Status.ATTEMPT_FAILURE, ""),
-    (r"returned to (?:the )?(?:sender|shipper)|return to (?:the )?(?:sender|shipper)|retour|rucksend|ruecksend|zuruck"
-     r"|zurueck|devuelt|devoluc|reso al|terug|zwrot|\breturn", Status.RETURN_TO_SENDER, "return.started"),
-    (r"out for delivery|on ?board for delivery|delivery vehicle|delivery courier|in zustellung|zustellfahrzeug|zustelltour"
-     r"|en cours de livraison|mis en distribution|en distribution|en reparto|in consegna|onderweg naar|wordt bezorgd"
-     r"|w doreczeniu|under utkorning|til levering|vehicle for delivery|bound to round", Status.OUT_FOR_DELIVERY, ""),
-    (r"(?:available|ready|awaiting|stored|held) (?:for )?(?:pick.?up|collection)|card for pickup|abholbereit|zur abholung"
-     r"|point relais|a retirer|para recoger|afhaalpunt|parcel ?shop|pick.?up point|punkt odbioru|servicepoint",
-     Status.AVAILABLE_FOR_PICKUP, "pickup_point.ready"),
-    (r"partial(?:ly)? deliver|teilweise zugestellt", Status.EXCEPTION, ""),
-    (r"\bdelivered\b|delivery success|successful(?:ly)? deliver|zugestellt|ausgeliefert|\blivre\b|livree?\b|\bdistribue"
-     r"|entregado|bezorgd|afgeleverd|consegnat|doreczon|levererad|leveret|\blevert\b|toimitettu|proof of delivery",
-     Status.DELIVERED, ""),
-    (r"\blost\b|verloren|\bperdue?\b|perdid|zoek geraakt|smarrit", Status.LOST, ""),
-    (r"cancell?ed|storniert|annule|anulad|annullat|geannuleerd|anulowan", Status.CANCELLED, "cancel.shipment"),
-    (r"damage|beschadig|beschaedig|endommag|danad|danneggiat|uszkodz", Status.EXCEPTION, "damage.reported"),
-    (r"refus|verweiger|rechaz|rifiutat|geweigerd|odmow", Status.EXCEPTION, "refused.consignee"),
-    (r"(?:customs|zoll|douane|aduana|dogana).{0,30}(?:hold|held|delay|issue|retenu)", Status.EXCEPTION, "customs.hold"),
-    (r"(?:customs|zoll|douane|aduana|dogana|clearance)", Status.IN_TRANSIT, "customs.processing"),
-    (r"exception|delay|verspat|verspaet|retard|vertraag|ritardo|retraso|on hold|problem|missort|incorrect|wrong address"
-     r"|bad address|incidencia|anomalie|storung|opozn", Status.EXCEPTION, ""),
-    (r"label|(?:shipping|shipment|shipper|parcel|order|electronic)(?: order)? (?:data|info|information|notification)"
-     r"|data (?:was )?(?:received|entered)|pre.?advice|preadvice|angekundigt|angekuendigt|elektronisch|voorgemeld|announced"
-     r"|manifest|declaratif|zarejestrowan|ready to be handed", Status.PENDING, "info.label_created"),
-    (r"picked up|pick.?up|collected|abgeholt|abholung|pris en charge|recogid|opgehaald|accept|\bposted\b|eingeliefert"
-     r"|ritirat|ubernommen|uebernommen|handed over|in ontvangst|received (?:by|from)|odebran|dropped off|upphamtad",
-     Status.PICKED_UP, ""),
-    (r"transit|unterwegs|arriv|depart|sort|\bhub\b|depot|process|facility|\bleft\b|eingang|ausgang|verlad|verladen|loaded"
-     r"|acheminement|en route|en chemin|en camino|onderweg|forward|line ?haul|scan|ankunft|abfahrt|w drodze|received at"
-     r"|dispatch|despatch|traitement|entrepot|vertrokken|aangekomen|delivery cent|w(?:are)?house|umschlag|in viaggio"
-     r"|na vei|underveis", Status.IN_TRANSIT, ""),
+# Folded words of the texts beside codes; the first that is found decides: what negates stands before what it negates.
+_SAID: Final[tuple[tuple[Status | None, str, tuple[str, ...]], ...]] = (
+    (
+        None,
+        "",
+        (
+
+            r"\b(?:will|to|can|may|wird|wordt|sera|sara|zal) (?:be )?(?:delivered|zugestellt|bezorgd|livre|consegnat)",
+        ),
+    ),
+    (
+        Status.IN_TRANSIT,
+        "",
+        (
+            "delivered to (?:the )?(?:origin|destination|depot|facility|carrier|hub)", "proof of delivery pending",
+        ),
+    ),
+    (
+        Status.EXCEPTION,
+        "address.undeliverable",
+        (
+            "undeliverable", "unzustellbar", "not deliverable", "dead mail",
+        ),
+    ),
+    (
+        Status.ATTEMPT_FAILURE,
+        "",
+        (
+
+            ("(?:not|nicht|non|no|niet|nie|ikke|inte) (?:be )?"
+            "(?:delivered|zugestellt|livre|entregado|bezorgd|consegnat|doreczon)"),
+        ),
+    ),
+    (
+        Status.ATTEMPT_FAILURE,
+        "",
+        (
+            "delivery attempt", "attempted", "zustellversuch", "tentative", "unsuccessful", "not home", "no one",
+            "nobody", "nicht angetroffen", "carded", "notice left", "absent", "ausente", "afwezig", "niet thuis",
+            "intento", "assente", "delivery fail", "failed delivery", "nieudan",
+        ),
+    ),
+    (
+        Status.RETURN_TO_SENDER,
+        "return.started",
+        (
+            "returned to (?:the )?(?:sender|shipper)", "return to (?:the )?(?:sender|shipper)", "retour", "rucksend",
+            "ruecksend", "zuruck", "zurueck", "devuelt", "devoluc", "reso al", "terug", "zwrot", r"\breturn",
+        ),
+    ),
+    (
+        Status.OUT_FOR_DELIVERY,
+        "",
+        (
+            "out for delivery", "on ?board for delivery", "delivery vehicle", "delivery courier", "in zustellung",
+            "zustellfahrzeug", "zustelltour", "en cours de livraison", "mis en distribution", "en distribution",
+            "en reparto", "in consegna", "onderweg naar", "wordt bezorgd", "w doreczeniu", "under utkorning",
+            "til levering", "vehicle for delivery", "bound to round", "out for distribution",
+        ),
+    ),
+    (
+        Status.AVAILABLE_FOR_PICKUP,
+        "pickup_point.ready",
+        (
+            "(?:available|ready|awaiting|stored|held) (?:for )?(?:pick.?up|collection)", "card for pickup",
+            "abholbereit", "zur abholung", "point relais", "a retirer", "para recoger", "afhaalpunt", "parcel ?shop",
+            "pick.?up point", "punkt odbioru", "servicepoint",
+        ),
+    ),
+    (
+        Status.EXCEPTION,
+        "",
+        (
+            "partial(?:ly)? deliver", "teilweise zugestellt",
+        ),
+    ),
+    (
+        Status.DELIVERED,
+        "",
+        (
+            r"\bdelivered\b", "delivery success", "successful(?:ly)? deliver", "zugestellt", "ausgeliefert",
+            r"\blivre\b", r"livree?\b", r"\bdistribue", r"\bdistributed\b", "entregado", "bezorgd", "afgeleverd",
+            "consegnat", "doreczon", "levererad", "leveret", r"\blevert\b", "toimitettu", "proof of delivery",
+        ),
+    ),
+    (
+        Status.LOST,
+        "",
+        (
+            r"\blost\b", "verloren", r"\bperdue?\b", "perdid", "zoek geraakt", "smarrit",
+        ),
+    ),
+    (
+        Status.CANCELLED,
+        "cancel.shipment",
+        (
+            "cancell?ed", "storniert", "annule", "anulad", "annullat", "geannuleerd", "anulowan",
+        ),
+    ),
+    (
+        Status.EXCEPTION,
+        "damage.reported",
+        (
+            "damage", "beschadig", "beschaedig", "endommag", "danad", "danneggiat", "uszkodz",
+        ),
+    ),
+    (
+        Status.EXCEPTION,
+        "refused.consignee",
+        (
+            "refus", "verweiger", "rechaz", "rifiutat", "geweigerd", "odmow",
+        ),
+    ),
+    (
+        Status.EXCEPTION,
+        "customs.hold",
+        (
+            "(?:customs|zoll|douane|aduana|dogana).{0,30}(?:hold|held|delay|issue|retenu)",
+        ),
+    ),
+    (
+        Status.IN_TRANSIT,
+        "customs.processing",
+        (
+            "(?:customs|zoll|douane|aduana|dogana|clearance)",
+        ),
+    ),
+    (
+        Status.EXCEPTION,
+        "",
+        (
+            "exception", "delay", "verspat", "verspaet", "retard", "vertraag", "ritardo", "retraso", "on hold",
+            "problem", "missort", "incorrect", "wrong address", "bad address", "incidencia", "anomalie", "storung",
+            "opozn",
+        ),
+    ),
+    (
+        Status.PENDING,
+        "info.label_created",
+        (
+            "label",
+            "(?:shipping|shipment|shipper|parcel|order|electronic)(?: order)? (?:data|info|information|notification)",
+            "data (?:was )?(?:received|entered)", "pre.?advice", "preadvice", "angekundigt", "angekuendigt",
+            "elektronisch", "voorgemeld", "announced", "manifest", "declaratif", "electronic notification",
+            "bientot", "zarejestrowan", "ready to be handed",
+        ),
+    ),
+    (
+        Status.PICKED_UP,
+        "",
+        (
+            "picked up", "pick.?up", "collected", "abgeholt", "abholung", "pris en charge", "recogid", "opgehaald",
+            "accept", r"\bposted\b", "eingeliefert", "ritirat", "ubernommen", "uebernommen", "handed over", "depose",
+            "deposited", "in ontvangst", "received (?:by|from)", "odebran", "dropped off", "upphamtad",
+        ),
+    ),
+    (
+        Status.IN_TRANSIT,
+        "",
+        (
+            "transit", "unterwegs", "arriv", "depart", "sort", r"\bhub\b", "depot", "process", "facility",
+            r"\bleft\b", "eingang", "ausgang", "verlad", "verladen", "loaded", "acheminement", "en ?route",
+            "en chemin", "en camino", "onderweg", "forward", "line ?haul", "scan", "ankunft", "abfahrt", "w drodze",
+            "received at", "dispatch", "despatch", "traitement", "entrepot", "vertrokken", "aangekomen",
+            "delivery cent", "w(?:are)?house", "umschlag", "in viaggio", "na vei", "underveis",
+        ),
+    ),
 )  # fmt: skip
-SAID: Final = tuple((re.compile(expression), status, reason) for expression, status, reason in _SAID)
+SAID: Final = tuple((re.compile("|".join(words)), status, reason) for status, reason, words in _SAID)
