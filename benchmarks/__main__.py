@@ -12,11 +12,12 @@ from typing import Final
 
 import structlog
 
-from benchmarks import delimited, edifact, end_to_end, ingest, pull, push, results
+from benchmarks import delimited, edifact, end_to_end, ingest, pull, push, results, x12
 from benchmarks.contest import Contest, MissingError, run
 
 _CONTESTS: Final = (
     *edifact.CONTESTS,
+    *x12.CONTESTS,
     *delimited.CONTESTS,
     *ingest.CONTESTS,
     *pull.CONTESTS,

@@ -26,11 +26,11 @@ _HEADER: Final = "Parcel;Status;Reason;Scanned at;Depot;UN/LOCODE;Country;Text;C
 _STATUSES: Final = (("10", ""), ("20", ""), ("30", "2"), ("40", ""), ("90", ""))
 _DEPOTS: Final = (
     ("HAMBURG", "DEHAM", "DE"),
-    ("ROTTERDAM", "NLRTM", "NL"),
-    ("WIEN", "ATVIE", "AT"),
-    ("LYON", "FRLYS", "FR"),
+    ("BREMEN", "DEBRE", "DE"),
+    ("DORTMUND", "DEDTM", "DE"),
+    ("LEIPZIG", "DELEJ", "DE"),
     ("MÜNCHEN", "DEMUC", "DE"),
-    ("BARCELONA", "ESBCN", "ES"),
+    ("WIEN", "ATVIE", "AT"),
 )
 _MAPPING: Final = """\
 timezone: Europe/Berlin

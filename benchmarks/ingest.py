@@ -119,9 +119,11 @@ def _received(path: Path, files: Sequence[bytes]) -> Path:
 
 
 def _read_before(channel: Channel, files: Sequence[bytes]) -> Channel:
-    prepared = _Prepared(channel.mapping.version)
+    mapping = channel.mapping
+    assert mapping is not None, "the carrier's channel reads reports"
+    prepared = _Prepared(mapping.version)
     for content in files:
-        prepared.read(content, channel.format, channel.mapping, channel.partner)
+        prepared.read(content, channel.format, mapping, channel.partner)
     stands_in: Any = prepared  # does what a mapping does
     return replace(channel, format=prepared, mapping=stands_in)
 

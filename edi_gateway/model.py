@@ -197,6 +197,7 @@ class Interchange:
     findings: tuple[Finding, ...] = ()
     test: bool = False
     prepared_at: datetime | None = None
+    acknowledgement_request: str = ""  # UNB 0031, ISA14; "" or 0: none
 
 
 @quick

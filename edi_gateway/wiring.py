@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from edi_gateway.config import load
+from edi_gateway.config import configured, load
 from edi_gateway.errors import ConfigError, RefusedError
 from edi_gateway.mapping.harmonize import Partner
 from edi_gateway.mapping.render import Header, Layout
-from edi_gateway.model import Location, OutboundMessage, Status, TrackingEvent
-from edi_gateway.pipeline.partners import Channel, Destination
-from edi_gateway.plugins import Sink, Source
+from edi_gateway.model import Location, OutboundMessage, Party, Status, TrackingEvent
+from edi_gateway.pipeline.partners import Channel, Destination, Outlet
+from edi_gateway.plugins import Encoder, Sink, Source
 
 _T = TypeVar("_T")
 
@@ -28,10 +28,20 @@ class Wired:
     channels: Mapping[str, Channel]
     destinations: Sequence[Destination]
 
+    @property
+    def outlets(self) -> list[Outlet]:
+        """Where acknowledgements go."""
+        return [channel.acknowledge.outlet for channel in self.channels.values() if channel.acknowledge]
+
+    @property
+    def receivers(self) -> list[Destination | Outlet]:
+        """All that something is sent to."""
+        return [*self.destinations, *self.outlets]
+
     async def close(self) -> None:
         """Give back what sources and sinks keep open."""
         sources = (channel.source.close() for channel in self.channels.values())
-        sinks = (destination.sink.close() for destination in self.destinations)
+        sinks = (receiver.sink.close() for receiver in self.receivers)
         await asyncio.gather(*sources, *sinks, return_exceptions=True)
 
 
@@ -40,23 +50,38 @@ def carry_over(old: Wired, new: Wired) -> tuple[Wired, list[tuple[str, Source | 
 
     What is left over is to be closed after the work named beside it.
     """
-    sinks = {each.name: each.sink for each in old.destinations}
+    sinks = {each.name: each.sink for each in old.receivers}
     channels = {
-        name: replace(channel, source=old.channels[name].source)
-        if name in old.channels and _same(old.channels[name].source, channel.source)
-        else channel
+        name: _with_outlet(
+            replace(channel, source=old.channels[name].source)
+            if name in old.channels and _same(old.channels[name].source, channel.source)
+            else channel,
+            sinks,
+        )
         for name, channel in new.channels.items()
     }
-    destinations = [
-        replace(each, sink=sinks[each.name]) if each.name in sinks and _same(sinks[each.name], each.sink) else each
-        for each in new.destinations
-    ]
-    held = {id(channel.source) for channel in channels.values()} | {id(each.sink) for each in destinations}
+    destinations = [replace(each, sink=_kept(each, sinks)) for each in new.destinations]
+    wired = Wired(channels, destinations)
+    held = {id(channel.source) for channel in channels.values()} | {id(each.sink) for each in wired.receivers}
     before: list[tuple[str, Source | Sink]] = [
         *((f"poll {name}", channel.source) for name, channel in old.channels.items()),
-        *((f"deliver {each.name}", each.sink) for each in old.destinations),
+        *((f"deliver {each.name}", each.sink) for each in old.receivers),
     ]
-    return Wired(channels, destinations), [(work, plugin) for work, plugin in before if id(plugin) not in held]
+    return wired, [(work, plugin) for work, plugin in before if id(plugin) not in held]
+
+
+def _with_outlet(channel: Channel, sinks: Mapping[str, Sink]) -> Channel:
+    acknowledge = channel.acknowledge
+    if acknowledge is None:
+        return channel
+    outlet = replace(acknowledge.outlet, sink=_kept(acknowledge.outlet, sinks))
+    return replace(channel, acknowledge=replace(acknowledge, outlet=outlet))
+
+
+def _kept(receiver: Destination | Outlet, sinks: Mapping[str, Sink]) -> Sink:
+    """The sink it had before, if that has the same options."""
+    before = sinks.get(receiver.name)
+    return before if before is not None and _same(before, receiver.sink) else receiver.sink
 
 
 def _same(one: Source | Sink, other: Source | Sink) -> bool:
@@ -81,7 +106,7 @@ def wire(config: load.Config) -> Wired:
     return Wired({channel.name: channel for channel in channels if channel}, [each for each in destinations if each])
 
 
-def wire_channel(config: load.Config, channel: load.Channel) -> Channel:
+def wire_channel(config: load.Config, channel: configured.Channel) -> Channel:
     """One channel with its mapping; raises ConfigError."""
     return Channel(
         name=channel.name,
@@ -89,16 +114,17 @@ def wire_channel(config: load.Config, channel: load.Channel) -> Channel:
         source=channel.source,
         every=channel.every,
         format=channel.format,
-        mapping=config.installation.library.reader(channel.mapping),
+        mapping=config.installation.library.reader(channel.mapping) if channel.mapping else None,
         accept_test=channel.accept_test,
         unique_references=channel.unique_references,
         patience=channel.patience,
         dedupe_window=channel.dedupe_window,
         epoch_gap=config.installation.gateway.shipment_gap,
+        acknowledge=channel.acknowledge,
     )
 
 
-def _destination(config: load.Config, each: load.Destination) -> Destination:
+def _destination(config: load.Config, each: configured.Destination) -> Destination:
     layout = config.installation.library.writer(each.mapping)
     _prove(layout, each)
     return Destination(
@@ -116,10 +142,19 @@ def _destination(config: load.Config, each: load.Destination) -> Destination:
         replace_unencodable=each.replace_unencodable,
         in_order=each.in_order,
         in_flight=each.in_flight,
+        parties=(_identification(each.encoder, "sender"), _identification(each.encoder, "recipient")),
+        expects=each.expects,
+        within=each.within,
     )
 
 
-def _prove(layout: Layout, each: load.Destination) -> None:
+def _identification(encoder: Encoder, role: str) -> str:
+    """How acknowledgements name a party of what this encoder writes; "" where it has none."""
+    party = getattr(encoder, role, None)
+    return party.id if isinstance(party, Party) else ""
+
+
+def _prove(layout: Layout, each: configured.Destination) -> None:
     """Write one event that says everything, in every status; raises ConfigError for what the message cannot hold."""
     header = Header("1", "1", "1-1", "9", "CARRIER", "CUSTOMER", _SOME_DAY, "NUMBER")
     told = [status for status in Status if layout.outbound_code(status, "")]

@@ -36,7 +36,7 @@ def check(
 
 async def _connect(wired: Wired, *, as_json: bool) -> bool:
     ends: list[tuple[str, Source | Sink]] = [(name, channel.source) for name, channel in wired.channels.items()]
-    ends += [(destination.name, destination.sink) for destination in wired.destinations]
+    ends += [(receiver.name, receiver.sink) for receiver in wired.receivers]
     try:
         outcomes = await asyncio.gather(*(_prove(name, end) for name, end in ends))
     finally:

@@ -14,6 +14,7 @@ from edi_gateway.pipeline.partners import Destination
 from edi_gateway.pipeline.seal import reissue
 from edi_gateway.pipeline.views import utc
 from edi_gateway.store import deliveries as store
+from edi_gateway.store import statements
 from edi_gateway.store.tables import Delivery, DeliveryState, Outcome
 from edi_gateway.wiring import wire
 
@@ -48,6 +49,17 @@ def show_delivery(
     with settings.database() as db:
         delivery, attempts = store.delivery(db, number)
         successor = store.replaced_by(db, number)
+        said: list[dict[str, Any]] = [
+            {
+                "received_at": utc(one.received_at),
+                "kind": str(one.kind),
+                "verdict": str(one.verdict),
+                "message": one.part,
+                "reasons": one.reasons,
+                "document": one.document_id,
+            }
+            for one in statements.of_delivery(db, number)
+        ]
         if raw:
             sys.stdout.buffer.write(store.document(db, delivery).content)
             return
@@ -62,12 +74,15 @@ def show_delivery(
         for attempt in attempts
     ]
     if as_json:
-        print_json(_row(delivery) | {"replaced_by": successor, "tried": tried})
+        print_json(_row(delivery) | {"replaced_by": successor, "tried": tried, "said": said})
         return
     for key, value in (_row(delivery) | {"replaced_by": successor}).items():
         console.print(f"[bold]{key:<15}[/] {text(value)}")
     console.print()
     show(tried, as_json=False, empty="Not tried yet.")
+    if said:
+        console.print()
+        show([one | {"reasons": "; ".join(map(str, one["reasons"]))} for one in said], as_json=False, empty="")
 
 
 @deliveries.command("retry")
@@ -123,13 +138,16 @@ def skip_delivery(context: typer.Context, number: int) -> None:
     settings: Settings = context.obj
     with settings.database() as db:
         skipped = store.skip(db, number)
-    console.print(f"delivery {number} is skipped: {skipped.destination} does not get its {skipped.event_count} events")
+    what = f"{skipped.event_count} events" if not skipped.acknowledges else skipped.acknowledges.upper()
+    console.print(f"delivery {number} is skipped: {skipped.destination} does not get its {what}")
 
 
 def _destination(settings: Settings, delivery: Delivery) -> Destination:
     for destination in wire(settings.config()).destinations:
         if destination.name == delivery.destination:
             return destination
+    if delivery.acknowledges:
+        raise LookupError(f"delivery {delivery.id} is an acknowledgement, and there is one only: retry it instead")
     raise LookupError(
         f"delivery {delivery.id} is of {delivery.destination}, which is not configured: how to write it is not known"
     )
@@ -150,6 +168,10 @@ def _row(delivery: Delivery) -> dict[str, Any]:
         "replaces": delivery.replaces,
         "sealed_at": utc(delivery.sealed_at),
         "delivered_at": utc(delivery.delivered_at),
+        "acknowledges": delivery.acknowledges,
+        "expects": delivery.expects,
+        "acknowledge_by": utc(delivery.acknowledge_by),
+        "acknowledged_at": utc(delivery.acknowledged_at),
         "next_attempt_at": utc(delivery.next_attempt_at),
         "claimed_by": delivery.claimed_by,
         "claimed_until": utc(delivery.claimed_until),

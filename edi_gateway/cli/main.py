@@ -14,6 +14,7 @@ from edi_gateway.cli.check import check
 from edi_gateway.cli.deliveries import deliveries
 from edi_gateway.cli.documents import documents
 from edi_gateway.cli.events import events, subscribe, unmapped, unsubscribe
+from edi_gateway.cli.ledger import ledger
 from edi_gateway.cli.mapping import mapping
 from edi_gateway.cli.outbox import outbox
 from edi_gateway.cli.quarantine import quarantine
@@ -49,7 +50,7 @@ def _settings(
     context.obj = Settings(config)
 
 
-for command in (run, check, trust, translate, replay, status, events, unmapped, subscribe, unsubscribe, schema):
+for command in (run, check, trust, translate, replay, status, ledger, events, unmapped, subscribe, unsubscribe, schema):
     app.command()(command)
 app.add_typer(documents, name="documents")
 app.add_typer(quarantine, name="quarantine")

@@ -61,7 +61,7 @@ class Settings:
     def reader_of(self, carrier: str, channel: str) -> tuple[Format, Mapping, Partner]:
         """Format, mapping and partner of a carrier's channel; raises ConfigError when it has none or several."""
         config = self.config()
-        theirs = [each for each in config.channels if each.carrier == carrier]
+        theirs = [each for each in config.channels if each.carrier == carrier and each.mapping]
         found = [each for each in theirs if channel in {"", each.name.partition("/")[2]}]
         if not found:
             known = ", ".join(sorted({each.name for each in config.channels})) or "none"
@@ -70,4 +70,5 @@ class Settings:
             names = ", ".join(each.name.partition("/")[2] for each in found)
             raise ConfigError(f"{carrier} has several channels: choose one of {names} with --channel")
         wired = wire_channel(config, found[0])
+        assert wired.mapping is not None  # it has the name of one
         return wired.format, wired.mapping, wired.partner

@@ -68,17 +68,19 @@ def _say(found: Overview) -> None:
     for destination, count in found.pending.items():
         console.print(f"[bold]outbox[/]      {text(destination)}: {count} events wait to be sealed")
     for (destination, state), count in found.deliveries.items():
-        colour = "red" if state == "dead" else "yellow" if state == "retrying" else "default"
+        colour = "red" if state in {"dead", "rejected"} else "yellow" if state == "retrying" else "default"
         console.print(f"[bold]deliveries[/]  {text(destination)}: [{colour}]{count} {state}[/]")
     _advise(found)
 
 
 def _advise(found: Overview) -> None:
+    rejected = sum(count for (_, state), count in found.deliveries.items() if state == "rejected")
     dead = sum(count for (_, state), count in found.deliveries.items() if state == "dead")
     open_ends = (
         (found.open_findings, "in quarantine", "edi-gateway quarantine list"),
         (found.unmapped_codes, "events with a code no mapping knows", "edi-gateway unmapped"),
         (sum(found.refused.values()), "events no file could be made of", "edi-gateway outbox list"),
+        (rejected, "files their customers reject", "edi-gateway deliveries list --state rejected"),
         (dead, "dead letters", "edi-gateway deliveries list --state dead"),
     )
     for count, what, command in open_ends:

@@ -72,6 +72,7 @@ def _configured(settings: Settings, host: str, port: int) -> Endpoint | None:
     with suppress(ConfigError):  # the first contact is often made before anything is configured
         config = settings.config()
         ends = [*(each.source for each in config.channels), *(each.sink for each in config.destinations)]
+        ends += [each.acknowledge.outlet.sink for each in config.channels if each.acknowledge]
         for end in ends:
             if isinstance(end, Endpoint) and end.jump and (end.host, end.port) == (host, port):
                 return end

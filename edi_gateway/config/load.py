@@ -5,74 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from itertools import combinations
 from os.path import normpath
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
+from edi_gateway.config.agreement import awaited_in_vain, one_sequence, same_channels, same_names
+from edi_gateway.config.answering import OUTLET, wired_acknowledge
+from edi_gateway.config.configured import Channel, Destination
 from edi_gateway.config.database import located_in
 from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
 from edi_gateway.config.rules import EVERY_CARRIER, wanted
 from edi_gateway.errors import ConfigError
 from edi_gateway.located import Loc, Located, did_you_mean, load, validate
 from edi_gateway.mapping.load import Library
-from edi_gateway.model import TrackingEvent
 from edi_gateway.pipeline import partners
 from edi_gateway.plugging import make_plugin
-from edi_gateway.plugins import Encoder, Format, Sink, Source
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 SHIPPED_MAPPINGS: Final = (
     _PACKAGE / "shipped_mappings",
     _PACKAGE.parent / "mappings",
 )  # in an installed wheel, in a checkout
-_ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A channel as configured; ``asked_at`` is ``file:line: `` of its mapping, for errors the mapping has."""
-
-    name: str  # carrier/channel
-    carrier: str
-    timezone: str  # "" when the carrier's file names none
-    dedupe_window: int  # minutes
-    source: Source
-    format: Format
-    mapping: str
-    every: timedelta
-    accept_test: bool
-    unique_references: bool
-    patience: timedelta
-    asked_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """A destination as configured; ``asked_at`` is ``file:line: `` of its mapping, for errors the mapping has."""
-
-    name: str  # customer/destination
-    customer: str
-    wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer fits
-    sink: Sink
-    encoder: Encoder
-    mapping: str
-    file_name: Callable[[int, datetime], str]  # control number, now → name
-    events: Literal["all", "status_changes"]
-    batch: partners.Batch
-    control_numbers: partners.ControlNumbers
-    retry: tuple[timedelta, ...]
-    replace_unencodable: bool
-    in_order: bool
-    in_flight: int
-    asked_at: str
-    counted_at: str  # the same of its control numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +72,18 @@ def configured_names(folder: Path) -> tuple[set[str], set[str]]:
 
     Raises ConfigError when a file cannot be read at all.
     """
-    return set(_names(folder, "carrier", "channels")), set(_names(folder, "customer", "destinations"))
+    channels = set(_names(folder, "carrier", "channels"))
+    destinations = set(_names(folder, "customer", "destinations"))
+    outlets = {f"{name}/{OUTLET}" for name in _names(folder, "carrier", "channels", having="acknowledge")}
+    return channels | set(_names(folder, "customer", "channels")), destinations | outlets
 
 
-def _names(folder: Path, kind: str, section: str) -> Iterator[str]:
+def _names(folder: Path, kind: str, section: str, having: str = "") -> Iterator[str]:
     for path in sorted((folder / f"{kind}s").glob("[!.]*.yaml")):
         located = load(path)
-        yield from (f"{located.get((kind,))}/{name}" for name, _ in _File(located, None).enabled(section))
+        for name, loc in _File(located, None).enabled(section):
+            if not having or located.get((*loc, having)):
+                yield f"{located.get((kind,))}/{name}"
 
 
 def load_config(folder: Path) -> Config:
@@ -135,10 +99,13 @@ def load_config(folder: Path) -> Config:
     assumed = gateway or Gateway(identity="-")  # nothing may look wrong only because gateway.yaml is
     building = _Building(folder, problems, assumed, _library(folder, gateway) if gateway else None)
     channels = [channel for file in carriers for channel in building.channels(file)]
+    channels += [channel for file in customers for channel in building.acknowledgements(file)]
     destinations = [destination for file in customers for destination in building.destinations(file)]
     problems += _unknown_carriers(carriers, customers)
-    problems += _same_names(destinations)
-    problems += _one_sequence(destinations)
+    problems += same_names(destinations)
+    problems += same_channels(channels)
+    problems += awaited_in_vain(destinations, channels)
+    problems += one_sequence(destinations)
     if problems or gateway is None:
         raise ConfigError(*sorted(set(problems), key=_place))
     return Config(load_installation(folder), tuple(channels), tuple(destinations))
@@ -219,35 +186,6 @@ def _unknown_carriers(
                     yield f"{at}: receives[{index}].carrier: there is no carrier {name!r}{did_you_mean(name, known)}"
 
 
-def _same_names(destinations: Sequence[Destination]) -> Iterator[str]:
-    """Destinations that would write over each other's files: one place, equal names, numbers counted apart."""
-    for one, other in combinations(destinations, 2):
-        same_place = type(one.sink) is type(other.sink) and vars(one.sink) == vars(other.sink)
-        same_names = one.file_name(1, _ANY_DAY) == other.file_name(1, _ANY_DAY)
-        if same_place and same_names and one.control_numbers.key != other.control_numbers.key:
-            yield (
-                f"{other.asked_at}destinations {one.name} and {other.name} would write files of the same names into the"
-                " same folder, expected another path, or {customer} and {destination} in file_name"
-            )
-
-
-def _one_sequence(destinations: Sequence[Destination]) -> Iterator[str]:
-    """Destinations that draw from one sequence of control numbers, but do not agree where it begins and ends."""
-    first: dict[str, Destination] = {}
-    for each in destinations:
-        one = first.setdefault(each.control_numbers.key, each)
-        if each.control_numbers != one.control_numbers:
-            yield (
-                f"{each.counted_at}control_numbers: {each.name} and {one.name} have the same sender and recipient, so"
-                f" they share one sequence; found {_limits(each)} here and {_limits(one)} there, expected the same"
-            )
-
-
-def _limits(destination: Destination) -> str:
-    numbers = destination.control_numbers
-    return f"{numbers.start} to {numbers.maximum}" + (", roll_over" if numbers.roll_over else ", no roll_over")
-
-
 @dataclass(frozen=True, slots=True)
 class _Building:
     """Makes channels and destinations; when anything of one is wrong it is left out and the mistake noted."""
@@ -279,7 +217,41 @@ class _Building:
                 unique_references=options.unique_references,
                 patience=options.patience,
                 asked_at=asked_at,
+                acknowledge=self._acknowledge(file, name, loc),
             )
+
+    def acknowledgements(self, file: _File[CustomerFile]) -> Iterator[Channel]:
+        """The enabled channels of a customer, which bring acknowledgements and nothing else."""
+        for name, loc in file.enabled("channels"):
+            source = self._plugin("sources", file.located, (*loc, "source"))
+            syntax = self._plugin("formats", file.located, (*loc, "format"))
+            if file.model is None or source is None or syntax is None:
+                continue
+            options = file.model.channels[name]
+            yield Channel(
+                name=f"{file.model.customer}/{name}",
+                carrier=file.model.customer,
+                timezone="",
+                dedupe_window=1,
+                source=source,
+                format=syntax,
+                mapping="",
+                every=options.every or self.gateway.poll,
+                accept_test=True,  # a test is acknowledged as a test
+                unique_references=options.unique_references,
+                patience=options.patience,
+                asked_at=f"{file.located.at(loc)}: ",
+            )
+
+    def _acknowledge(self, file: _File[CarrierFile], name: str, loc: Loc) -> partners.Acknowledge | None:
+        """How the carrier is answered; None when it is not, or not soundly."""
+        options = file.model.channels[name].acknowledge if file.model else None
+        if file.model is None or options is None:
+            return None
+        sink = self._plugin("sinks", file.located, (*loc, "acknowledge", "sink"))
+        outlet = f"{file.model.carrier}/{name}/{OUTLET}"
+        retry = options.retry or self.gateway.retry
+        return wired_acknowledge(options, outlet, file.model.carrier, sink, retry) if sink else None
 
     def destinations(self, file: _File[CustomerFile]) -> Iterator[Destination]:
         """The enabled destinations of a customer."""
@@ -308,6 +280,9 @@ class _Building:
                 in_flight=1 if options.order == "strict" else options.in_flight,
                 asked_at=asked_at,
                 counted_at=f"{file.located.at((*loc, 'control_numbers'))}: ",
+                awaited_at=f"{file.located.at((*loc, 'acknowledgement'))}: ",
+                expects=options.acknowledgement.expect if options.acknowledgement else None,
+                within=options.acknowledgement.within if options.acknowledgement else timedelta(0),
             )
 
     def _format(self, located: Located, loc: Loc) -> Any:

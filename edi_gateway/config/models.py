@@ -8,14 +8,21 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from edi_gateway.config.acknowledging import (
+    AcknowledgeOptions,
+    AwaitedOptions,
+    CustomerChannelOptions,
+    PositiveDuration,
+    Retry,
+)
 from edi_gateway.config.database import DEFAULT_DATABASE, DatabaseUrl
 from edi_gateway.config.fields import Name, PartyText, Section, Zone, as_list
 from edi_gateway.config.file_names import FileNameText
+from edi_gateway.config.numbers import ControlNumbers
 from edi_gateway.config.rules import Rule
 from edi_gateway.pipeline import partners
 from edi_gateway.quantities import Duration, Size
 
-_MAX_CONTROL: Final = 99_999_999_999_999  # EDIFACT 0020 holds fourteen characters
 _MINUTE: Final = timedelta(minutes=1)
 _RETRY: Final = (
     timedelta(0),
@@ -23,8 +30,6 @@ _RETRY: Final = (
     *(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24, 24, 24)),
 )  # 103 hours, and 82 if each pause is cut by a fifth: a weekend and the Monday after it
 
-PositiveDuration = Annotated[Duration, Field(gt=timedelta(0))]
-Retry = Annotated[tuple[Annotated[Duration, Field(ge=timedelta(0))], ...], Field(min_length=1)]
 PluginOptions = dict[str, Any]
 
 
@@ -88,6 +93,9 @@ class ChannelOptions(Section):
         timedelta(minutes=10),
         description="how long a file without its end may stay unchanged before it is taken as it is; 0s: not at all",
     )
+    acknowledge: AcknowledgeOptions | None = Field(
+        None, description="what the carrier is told of its interchanges; nothing when left out"
+    )
     enabled: bool = Field(
         default=True, strict=True, description="false: not polled, its plugins and secrets not even looked at"
     )
@@ -127,28 +135,6 @@ class Batch(Section):
         return partners.Batch(self.every, self.at_most, self.max_bytes)
 
 
-class ControlNumbers(Section):
-    """The sequence of interchange control references (UNB 0020, ISA13)."""
-
-    start: int = Field(1, ge=0, le=_MAX_CONTROL, description="the first number")
-    maximum: int = Field(
-        _MAX_CONTROL, ge=1, le=_MAX_CONTROL, description="the last number; at most what the syntax has room for"
-    )
-    roll_over: bool = Field(
-        default=True, strict=True, description="begin again at start after the last; false: stop and say so"
-    )
-
-    @model_validator(mode="after")
-    def _ascending(self) -> ControlNumbers:
-        if self.maximum < self.start:
-            raise ValueError(f"maximum {self.maximum} is below start {self.start}, expected start first")
-        return self
-
-    def wired(self, key: str, largest: int) -> partners.ControlNumbers:
-        """The sequence as the pipeline knows it; ``key`` says whose it is, ``largest`` what the syntax has room for."""
-        return partners.ControlNumbers(key, self.start, min(self.maximum, largest), self.roll_over)
-
-
 class DestinationOptions(Section):
     """What one customer receives, in which form, where and when."""
 
@@ -171,16 +157,22 @@ class DestinationOptions(Section):
     unencodable: Literal["refuse", "replace"] = Field(
         "refuse", description="a character the charset lacks: set the event aside, or write the nearest character"
     )
+    acknowledgement: AwaitedOptions | None = Field(
+        None, description="the acknowledgement the customer owes for each file; none when left out"
+    )
     enabled: bool = Field(
         default=True, strict=True, description="false: nothing is collected for it, its secrets not looked at"
     )
 
 
 class CustomerFile(Section):
-    """``customers/*.yaml``: one customer, what it receives, and where."""
+    """``customers/*.yaml``: one customer, what it receives, and where, and how it acknowledges that."""
 
     customer: Name = Field(description="the customer's name")
     receives: tuple[Rule, ...] = Field(
         (), description="rules of which one must fit an event; what the customer subscribed to comes in any case"
     )
     destinations: dict[Name, DestinationOptions] = Field(min_length=1, description="the destinations by name")
+    channels: dict[Name, CustomerChannelOptions] = Field(
+        default={}, description="the channels by which the customer's acknowledgements come, by name"
+    )

@@ -20,6 +20,9 @@ _FILES: Final[Mapping[str, type[BaseModel]]] = {
 _PLUGINS: Final = {  # definition and property → group of plugins whose options stand there
     ("ChannelOptions", "source"): "sources",
     ("ChannelOptions", "format"): "formats",
+    ("AcknowledgeOptions", "sink"): "sinks",
+    ("CustomerChannelOptions", "source"): "sources",
+    ("CustomerChannelOptions", "format"): "formats",
     ("MappingFile", "format"): "formats",
     ("DestinationOptions", "sink"): "sinks",
     ("DestinationOptions", "format"): "encoders",

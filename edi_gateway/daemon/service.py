@@ -22,7 +22,7 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory
-from edi_gateway.pipeline.partners import Destination
+from edi_gateway.pipeline.partners import Destination, Outlet
 from edi_gateway.plugins import Sink, Source
 from edi_gateway.store.engine import Database
 from edi_gateway.wiring import Wired, carry_over
@@ -30,6 +30,7 @@ from edi_gateway.wiring import Wired, carry_over
 log = structlog.get_logger()
 _TICK: Final = 1.0  # seconds between two looks for what is due at destinations
 _LEFT_OVER: Final = 5.0  # seconds between two looks for documents a failure, or a person, left to be processed
+_WATCH: Final = 30.0  # seconds between two looks for acknowledgements that are overdue
 _THREADS: Final = 64
 _UNWIND: Final = 2.0  # seconds for what is cut off to let go
 
@@ -76,6 +77,7 @@ class Daemon:
         self._use(loaded)
         self._every(_TICK, "deliver", self._deliver_due)
         self._every(_LEFT_OVER, "process", self._process_left_over)
+        self._every(_WATCH, "acknowledgements", self._watch_acknowledgements)
         self._scheduler.start()
         log.info("daemon.started", channels=len(loaded.wired.channels), destinations=len(loaded.wired.destinations))
         notify("READY=1")
@@ -161,21 +163,25 @@ class Daemon:
     async def _deliver_due(self) -> None:
         if not self._gate.open:
             return
-        destinations = {each.name: each for each in self._loaded.wired.destinations}
-        for name in await self._work.due(list(destinations.values())):
-            self._begin(f"deliver {name}", partial(self._deliver, destinations[name]))
+        wired = self._loaded.wired
+        receivers = {each.name: each for each in wired.receivers}
+        for name in await self._work.due(wired.destinations, wired.outlets):
+            self._begin(f"deliver {name}", partial(self._deliver, receivers[name]))
 
-    async def _deliver(self, destination: Destination) -> None:
+    async def _deliver(self, destination: Destination | Outlet) -> None:
         """Until nothing is due, or a reload has put another in its place."""
 
         def outdated() -> bool:
-            return self._stopping.is_set() or destination not in self._loaded.wired.destinations
+            return self._stopping.is_set() or destination not in self._loaded.wired.receivers
 
         await self._work.deliver(destination, outdated)
 
     async def _process_left_over(self) -> None:
         for name in await self._work.left_over():
             self._begin(f"process {name}", partial(self._process, name))
+
+    async def _watch_acknowledgements(self) -> None:
+        self._begin("acknowledgements", partial(self._work.watch_acknowledgements, self._loaded.wired))
 
     def _begin(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._gate.open and not self._stopping.is_set():

@@ -13,10 +13,11 @@ from structlog.contextvars import bound_contextvars
 
 from edi_gateway.errors import AttentionError, ConfigError, GatewayError, StorageError
 from edi_gateway.model import utc_now
+from edi_gateway.pipeline.awaiting import tell_overdue
 from edi_gateway.pipeline.deliver import deliver, due, tell_alarms
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
-from edi_gateway.pipeline.partners import Channel, Destination
+from edi_gateway.pipeline.partners import Channel, Destination, Outlet
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.seal import Refusals
 from edi_gateway.pipeline.views import stranded_line
@@ -84,15 +85,15 @@ class Work:
         except StorageError as error:
             await self._gate.close(error)
 
-    async def due(self, destinations: Sequence[Destination]) -> set[str]:
-        """Destinations with something to seal or to send."""
+    async def due(self, destinations: Sequence[Destination], outlets: Sequence[Outlet]) -> set[str]:
+        """Destinations and outlets with something to seal or to send."""
         try:
-            return await asyncio.to_thread(due, self._db, destinations, utc_now(), self._refusals)
+            return await asyncio.to_thread(due, self._db, destinations, utc_now(), self._refusals, outlets)
         except StorageError as error:
             await self._gate.close(error)
             return set()
 
-    async def deliver(self, destination: Destination, stopping: Callable[[], bool]) -> None:
+    async def deliver(self, destination: Destination | Outlet, stopping: Callable[[], bool]) -> None:
         """Seal and send what is due at a destination."""
         try:
             await deliver(self._db, destination, stopping, self._refusals)
@@ -100,6 +101,15 @@ class Work:
             await self._gate.close(error)
         except Exception:
             log.exception("destination.defect", destination=destination.name)
+
+    async def watch_acknowledgements(self, wired: Wired) -> None:
+        """Let the alarms say which acknowledgements are missing, ours and theirs, and what was rejected."""
+        try:
+            await asyncio.to_thread(tell_overdue, self._db, wired.destinations, wired.outlets, utc_now())
+        except StorageError as error:
+            await self._gate.close(error)
+        except Exception:
+            log.exception("acknowledgements.not_watched")
 
     async def reload_refused(self, error: ConfigError) -> None:
         """Somebody thinks that what they wrote is in force, and it is not."""
@@ -110,12 +120,12 @@ class Work:
         await self._tell(clear_alarm, AlarmKind.CONFIGURATION, _RELOAD)
 
     def _say_what_stands(self, wired: Wired) -> None:
-        channels, destinations = wired.channels.keys(), {each.name for each in wired.destinations}
-        clear_gone(self._db, channels, destinations)
-        for found in stranded(self._db, channels, destinations):
+        channels, receivers = wired.channels.keys(), {each.name for each in wired.receivers}
+        clear_gone(self._db, channels, receivers)
+        for found in stranded(self._db, channels, receivers):
             log.warning("partner.not_configured", why=stranded_line(found))
-        for destination in wired.destinations:
-            tell_alarms(self._db, destination)
+        for receiver in wired.receivers:
+            tell_alarms(self._db, receiver)
 
     async def _failed(self, channel: str, error: GatewayError) -> None:
         self._failures[channel] += 1

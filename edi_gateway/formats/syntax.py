@@ -130,14 +130,14 @@ class Shape:
 
 def shape_of(text: str, grammar: Grammar) -> Shape:
     """Cut ``text``, which begins with a tag and ends with a terminator. Empty segments are nothing."""
-    texts, gap = _cut_plain(text, grammar.delimiters)
+    texts, gap = cut_plain(text, grammar.delimiters)
     tags = [*map(grammar.tags.__getitem__, [segment[:4] for segment in texts])]
     if not tags or "" in tags:
         return _cut_carefully(text, grammar)
     return Shape(texts, tags, gap=gap)
 
 
-def _cut_plain(text: str, marks: Delimiters) -> tuple[list[str], int]:
+def cut_plain(text: str, marks: Delimiters) -> tuple[list[str], int]:
     """The segments of text that breaks lines after every terminator or nowhere, and the characters between two.
 
     An empty list when it is not as plain as that.

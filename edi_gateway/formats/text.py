@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import unicodedata
 from functools import partial
 from typing import Final, NamedTuple
 
 from edi_gateway.errors import RefusedError
+from edi_gateway.formats.nearest import nearest
 from edi_gateway.model import Finding, Level, Position, Severity
 
 _PIECE: Final = 1 << 20
 _WIDE: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_BY_HAND: Final = {"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d"}
-_BY_HAND.update({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "€": "EUR"})
 PADDING: Final = b" \t\r\n\x00\x1a"
 
 
@@ -101,17 +99,14 @@ def encoded(text: str, codec: str) -> bytes:
         ) from None
 
 
-def nearest(text: str, codec: str) -> str:
+def replaced(text: str, codec: str) -> str:
     """The text with every character the codec cannot carry written by the nearest that it can, at last a blank."""
-    return "".join(map(partial(_nearest, codec=codec), text))
+    return "".join(nearest(character, partial(_carries, codec)) for character in text)
 
 
-def _nearest(character: str, codec: str) -> str:
-    plain = "".join(part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part))
-    for candidate in (character, _BY_HAND.get(character, ""), plain):
-        try:
-            if candidate and candidate.encode(codec):
-                return candidate
-        except UnicodeEncodeError:
-            continue
-    return " "
+def _carries(codec: str, text: str) -> bool:
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True

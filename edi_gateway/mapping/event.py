@@ -61,6 +61,11 @@ class EventReader:
         told = _paths(places.code, places.code_list, places.code_agency, places.reason)
         self.paths_of_code = [*told, *(each.path for each in require)]
         self.told_alone = _alone(self.paths_of_code, event_tag)
+        # Where the segment of an event holds its time, too, no two are alike: those elements alone are compared.
+        dated = any(not instant.path.steps for instant in places.occurred_at)
+        plain = all(not path.name and not any(step.conditions for step in path.steps) for path in self.paths_of_code)
+        told_at = dict.fromkeys((path.element, path.component) for path in self.paths_of_code)
+        self._told_at = tuple(told_at) if dated and plain else ()
         self._told: Memory[Hashable, Told] = Memory()
         self._places: Memory[Hashable, Place] = Memory()
 
@@ -68,7 +73,8 @@ class EventReader:
         """Code and reasons; raises DocumentError for a segment that is no event, or has no code."""
         if not self.told_alone or segment.key is None:
             return self._read_told(segment, notes)
-        key = segment.key, directory
+        said = tuple([segment.get(*place) for place in self._told_at]) if self._told_at else segment.key
+        key = said, directory
         return self._told.get(key) or self._told.keep(key, self._read_told(segment, notes))
 
     def _read_told(self, segment: Segment, notes: Notes) -> Told:

@@ -182,15 +182,20 @@ class FlatReader:
         self, keys: Sequence[_K], known: Memory[_K, _V], find: Callable[[_K, int], _V | None]
     ) -> list[_V | None]:
         """What is known for each of the keys; what is not is found by a row that has it, and remembered."""
+        found: list[_V | None] = list(map(known.get, keys))
+        if all(found):
+            return found
         here: dict[_K, _V | None] = {}
-        for key, index in dict(zip(keys, range(len(keys)), strict=True)).items():
-            value = known.get(key)
-            if value is None:
-                value = find(key, index)
-                if value is not None:
-                    known.keep(key, value)
-            here[key] = value
-        return [here[key] for key in keys]
+        for index, value in enumerate(found):
+            if value is not None:
+                continue
+            key = keys[index]
+            if key not in here:
+                here[key] = made = find(key, index)
+                if made is not None:
+                    known.keep(key, made)
+            found[index] = here[key]
+        return found
 
     def _tell(self, table: Table, events: Events, _: Key, index: int) -> _Said | None:
         """What a code means; None when somebody has to hear of it each time."""

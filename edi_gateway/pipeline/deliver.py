@@ -14,7 +14,7 @@ import structlog
 
 from edi_gateway.errors import GatewayError, NotTriedError, RefusedError, StorageError, TransientError
 from edi_gateway.model import OutboundDocument, utc_now
-from edi_gateway.pipeline.partners import Destination
+from edi_gateway.pipeline.partners import Destination, Outlet
 from edi_gateway.pipeline.seal import Refusals, is_due, seal_due
 from edi_gateway.store import claims, deliveries, waiting
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
@@ -36,18 +36,25 @@ class _LetGoError(TransientError):
     """Nobody knows any more whether the claim is ours: no failure of the customer's server."""
 
 
-def due(db: Database, destinations: Iterable[Destination], now: datetime, refusals: Refusals | None = None) -> set[str]:
-    """The names of those destinations for which `deliver` has something to do. Two queries, however many there are."""
+def due(
+    db: Database,
+    destinations: Iterable[Destination],
+    now: datetime,
+    refusals: Refusals | None = None,
+    outlets: Iterable[Outlet] = (),
+) -> set[str]:
+    """The names of those for which `deliver` has something to do. Two queries, however many there are."""
     refusals = refusals or Refusals()
     known = {destination.name: destination for destination in destinations}
+    sending = known.keys() | {outlet.name for outlet in outlets}
     most = max((destination.batch.at_most for destination in known.values()), default=1)
     to_seal = waiting.to_seal(db, most)
     full = {name for name, owed in to_seal.items() if name in known and is_due(owed, known[name].batch, now)}
     full = {name for name in full if not refusals.rests(known[name], now)}
-    return full | (waiting.to_send(db, now) & known.keys())
+    return full | (waiting.to_send(db, now) & sending)
 
 
-def tell_alarms(db: Database, destination: Destination) -> None:
+def tell_alarms(db: Database, destination: Destination | Outlet) -> None:
     """Let the alarms say what is true now of the destination's dead letters, and of what one of them holds back."""
     deliveries.tell_dead_letters(db, destination.name)
     dead = claims.blocking(db, destination.name) if destination.in_order else None
@@ -63,11 +70,11 @@ def tell_alarms(db: Database, destination: Destination) -> None:
 
 async def deliver(
     db: Database,
-    destination: Destination,
+    destination: Destination | Outlet,
     stopping: Callable[[], bool] = lambda: False,
     refusals: Refusals | None = None,
 ) -> int:
-    """Seal and send until nothing is due at one destination; returns how many files were delivered.
+    """Seal and send until nothing is due at one destination or outlet; returns how many files were delivered.
 
     A file that hangs holds up only what has to come after it. ``stopping``: what is on its way is finished, nothing
     else is begun. Raises StorageError once what is on its way has ended.
@@ -88,7 +95,7 @@ class _Run:
     """One run of one destination: what is on its way, and how it went so far."""
 
     def __init__(
-        self, db: Database, destination: Destination, stopping: Callable[[], bool], refusals: Refusals
+        self, db: Database, destination: Destination | Outlet, stopping: Callable[[], bool], refusals: Refusals
     ) -> None:
         self.delivered = 0
         self._refusals = refusals
@@ -124,8 +131,11 @@ class _Run:
         return asyncio.get_running_loop().time() < self._rests_until
 
     async def _seal(self) -> int:
-        limit = self._destination.in_flight
-        return await asyncio.to_thread(seal_due, self._db, self._destination, utc_now(), limit, self._refusals)
+        destination = self._destination
+        if isinstance(destination, Outlet):
+            return 0  # acknowledgements are sealed when their interchange is recorded
+        limit = destination.in_flight
+        return await asyncio.to_thread(seal_due, self._db, destination, utc_now(), limit, self._refusals)
 
     async def _take_off(self) -> None:
         while len(self._flying) < self._destination.in_flight and not (self._stopping() or self._resting()):
@@ -157,7 +167,7 @@ class _Run:
             self._rests_until = asyncio.get_running_loop().time() + _REST
 
 
-async def _claim(db: Database, destination: Destination) -> Claim | None:
+async def _claim(db: Database, destination: Destination | Outlet) -> Claim | None:
     asking = asyncio.ensure_future(
         asyncio.to_thread(claims.claim, db, destination.name, _OWNER, in_order=destination.in_order, lease=claims.LEASE)
     )
@@ -176,7 +186,7 @@ async def _give_back(db: Database, claim: Claim) -> None:
     log.warning("delivery.abandoned", file=claim.name, attempt=claim.number)
 
 
-async def _attempt(db: Database, destination: Destination, claim: Claim) -> bool:
+async def _attempt(db: Database, destination: Destination | Outlet, claim: Claim) -> bool:
     """Send once and write down how it ended; returns whether it arrived."""
     try:
         receipt = await _send(db, destination, claim)
@@ -228,7 +238,7 @@ async def _put_off(db: Database, claim: Claim, why: str, until: datetime) -> Non
         log.info("delivery.put_off", file=claim.name, why=why, next_attempt_at=again_at.isoformat())
 
 
-async def _send(db: Database, destination: Destination, claim: Claim) -> str:
+async def _send(db: Database, destination: Destination | Outlet, claim: Claim) -> str:
     """Send as long as the claim is ours; returns what was verified."""
     document = await asyncio.to_thread(_bytes, db, claim)
     keeping = asyncio.create_task(_keep(db, claim))
@@ -274,7 +284,7 @@ async def _keep(db: Database, claim: Claim) -> None:
 
 
 async def _failed(
-    db: Database, destination: Destination, claim: Claim, outcome: Outcome, why: str, again_at: datetime | None
+    db: Database, destination: Destination | Outlet, claim: Claim, outcome: Outcome, why: str, again_at: datetime | None
 ) -> None:
     state = await asyncio.to_thread(claims.finish_attempt, db, claim, outcome, why, again_at)
     if state is None:

@@ -7,14 +7,85 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
+from edi_gateway.acknowledgements import Kind, Receipt
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.render import Layout
 from edi_gateway.model import TrackingEvent
 from edi_gateway.plugins import Encoder, Format, Sink, Source
 
 _VERSION: Final = version("edi-gateway")
+
+
+class AnswerWriter(Protocol):
+    """Knows how acknowledgements are written in one syntax."""
+
+    @property
+    def every_message(self) -> bool:
+        """Whether messages without any finding are spoken of, too."""
+
+    def sequence(self, receipt: Receipt) -> str:
+        """Whose control numbers an answer to this bears."""
+
+    def possible(self, receipt: Receipt) -> bool:
+        """Whether it is known whom to answer."""
+
+    def acknowledges(self, content: memoryview) -> bool:
+        """Whether these bytes of an interchange that cannot be read are acknowledgements themselves."""
+
+    def speaks(self, kind: Kind, receipt: Receipt) -> bool:
+        """Whether there is anything to say of this in that way."""
+
+    def write(self, kind: Kind, receipt: Receipt, number: int, now: datetime) -> bytes:
+        """The interchange with that acknowledgement; raises RefusedError for what the syntax cannot hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlNumbers:
+    """The sequence of control numbers of one trading partner."""
+
+    key: str
+    start: int
+    maximum: int
+    roll_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where the acknowledgements of one channel go. Each is a delivery like any other."""
+
+    name: str  # carrier/channel/acknowledgements
+    partner: str
+    sink: Sink
+    file_name: Callable[[int, datetime, Kind, str], str]  # control number, now, kind, who gets it
+    numbers: ControlNumbers  # the bounds; the key is each partnership's own
+    retry: Sequence[timedelta]
+    within: timedelta  # an acknowledgement that takes longer is an alarm
+    in_order: bool = False
+    in_flight: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """What a carrier is told of what it sent through a channel, and when."""
+
+    kinds: Sequence[Kind]
+    when: Literal["always", "requested", "errors"]
+    writer: AnswerWriter
+    outlet: Outlet
+
+    def due(self, kind: Kind, receipt: Receipt) -> bool:
+        """Whether this receipt is answered in this way. APERAK speaks of problems only, unless it is all there is."""
+        if self.when == "requested" and not receipt.requested:
+            return False
+        if not self.writer.speaks(kind, receipt):
+            return False
+        if self.when == "errors" and not receipt.complaints:
+            return False
+        if kind is Kind.APERAK and len(self.kinds) > 1:
+            return receipt.complaints
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +97,23 @@ class Channel:
     source: Source
     every: timedelta
     format: Format
-    mapping: Mapping
+    mapping: Mapping | None  # None: acknowledgements only
     accept_test: bool = False
     unique_references: bool = True  # an interchange's reference comes once; another content under it is set aside
     patience: timedelta = timedelta(minutes=10)  # how long a file without its end is left alone; 0: not at all
     dedupe_window: int = 1  # minutes
     epoch_gap: timedelta = timedelta(days=90)
+    acknowledge: Acknowledge | None = None
 
     def reading(self) -> str:
         """A digest of all that decides what its documents say; while it stays the same, so does what they say."""
-        how = (self.partner, self.format, self.mapping.version, self.accept_test, self.unique_references)
+        how = (
+            self.partner,
+            self.format,
+            self.mapping and self.mapping.version,
+            self.accept_test,
+            self.unique_references,
+        )
         return sha256(repr((_VERSION, *how, self.dedupe_window, self.epoch_gap)).encode()).hexdigest()
 
 
@@ -46,16 +124,6 @@ class Batch:
     every: timedelta
     at_most: int
     max_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ControlNumbers:
-    """The sequence of control numbers of one trading partner."""
-
-    key: str
-    start: int
-    maximum: int
-    roll_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +144,6 @@ class Destination:
     replace_unencodable: bool = False
     in_order: bool = False  # no file is sent while an earlier one is neither delivered nor given up
     in_flight: int = 1  # files on their way at the same time
+    parties: tuple[str, str] = ("", "")  # identification of sender and recipient, as acknowledgements name them
+    expects: Kind | None = None  # the acknowledgement that is awaited
+    within: timedelta = timedelta(hours=4)  # after delivery; later is an alarm

@@ -11,6 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from edi_gateway.errors import StorageError
 from edi_gateway.model import Level, Position
+from edi_gateway.pipeline.answering import Answering
 from edi_gateway.pipeline.behind import Behind, Transaction
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.reading import Reading, defect, read
@@ -36,11 +37,14 @@ def process(
     begin: Transaction | None = None,
     settling: Callable[[Connection], None] = lambda _: None,
     stale: Container[int] = (),
+    *,
+    answer: bool = False,
 ) -> Outcome | None:
     """Read one document and record everything it says; safe to repeat after a crash at any point.
 
     Returns None when it was stopped before the end. ``begin`` opens a transaction, by default one of its own;
-    ``settling`` is called in the last one. ``stale`` documents are read anew after this one.
+    ``settling`` is called in the last one. ``stale`` documents are read anew after this one. ``answer``: the sender
+    hears what became of it, as its channel says; not if he heard that before.
     Raises only what the database raises: what is wrong with the document is kept beside it as findings.
     """
     content = inbox.load(db, document.digest)
@@ -54,9 +58,12 @@ def process(
     readings = read(
         content, channel.format, channel.mapping, channel.partner, document.received_at, accept_test=channel.accept_test
     )
-    recorder = Recorder(document, content, channel, destinations, whole, told, unentered, stale)
+    answering = Answering(document, content, channel.acknowledge) if answer and channel.acknowledge else None
+    recorder = Recorder(document, content, channel, destinations, whole, told, unentered, stale, answering)
     most = None if whole else EVENTS_PER_TRANSACTION
-    pieces = batches(_until(readings, stopping), channel.partner.carrier, most, channel.dedupe_window)
+    pieces = batches(
+        _until(readings, stopping), channel.partner.carrier, most, channel.dedupe_window, answered=answering is not None
+    )
     outcome = None
     try:
         with Behind(begin or db.write) as behind:
@@ -109,7 +116,7 @@ def _try(
 ) -> bool:
     """Process a document; one that makes us fail must not keep those behind it waiting."""
     try:
-        outcome = process(db, document, channel, destinations, stopping)
+        outcome = process(db, document, channel, destinations, stopping, answer=True)
     except StorageError as error:
         log.warning("document.waits", why=str(error))
         raise  # the next one would fare no better

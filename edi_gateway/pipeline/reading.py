@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import structlog
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.harmonize import Harmonized, Mapping, Partner
 from edi_gateway.model import Finding, Interchange, Level, Message, Position, Severity
+from edi_gateway.pipeline.matching import Said, acknowledges, read_statements
 from edi_gateway.plugins import Format
 
 log = structlog.get_logger()
+TEST_REFUSED: Final = "25"  # EDIFACT 0085
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Reading:
     findings: tuple[Finding, ...] = ()
     said: Harmonized | None = None
     opens: Interchange | None = None  # with the findings of its envelope; what follows is its own
+    of: Message | None = None
+    states: Sequence[Said] = ()  # what an acknowledgement says of our deliveries
 
     @property
     def broken(self) -> bool:
@@ -31,9 +36,18 @@ class Reading:
 
 
 def read(
-    content: bytes, syntax: Format, mapping: Mapping, partner: Partner, now: datetime, *, accept_test: bool = True
+    content: bytes,
+    syntax: Format,
+    mapping: Mapping | None,
+    partner: Partner,
+    now: datetime,
+    *,
+    accept_test: bool = True,
 ) -> Iterator[Reading]:
-    """Read a document message by message; whatever is wrong with it comes out as a finding, never as an error."""
+    """Read a document message by message; whatever is wrong with it comes out as a finding, never as an error.
+
+    Without a mapping only acknowledgements are read.
+    """
     try:
         for interchange in syntax.decode(content):
             yield from _read_interchange(interchange, mapping, partner, now, accept_test=accept_test)
@@ -46,25 +60,43 @@ def read(
 
 
 def _read_interchange(
-    interchange: Interchange, mapping: Mapping, partner: Partner, now: datetime, *, accept_test: bool
+    interchange: Interchange, mapping: Mapping | None, partner: Partner, now: datetime, *, accept_test: bool
 ) -> Iterator[Reading]:
     if interchange.test and not accept_test:
         yield Reading((*interchange.findings, _test_interchange(interchange)), opens=interchange)
         return
     yield Reading(interchange.findings, opens=interchange)
     for message in interchange.messages:
-        yield _read_message(message, mapping, partner, now)
+        yield _read_message(message, interchange, mapping, partner, now)
 
 
-def _read_message(message: Message, mapping: Mapping, partner: Partner, now: datetime) -> Reading:
+def _read_message(
+    message: Message, interchange: Interchange, mapping: Mapping | None, partner: Partner, now: datetime
+) -> Reading:
     if message.body is None:
-        return Reading(message.findings)
+        return Reading(message.findings, of=message)
     try:
+        if acknowledges(message):
+            states, amiss = read_statements(message, interchange)
+            return Reading((*message.findings, *amiss), of=message, states=states)
+        if mapping is None:
+            return Reading((*message.findings, _no_acknowledgement(message)), of=message)
         said = mapping.harmonize(message, partner, now)
     except Exception as error:
         log.exception("message.unreadable", message=message.control_ref)
-        return Reading((*message.findings, defect(error, message.position, Level.MESSAGE)))
-    return Reading((*message.findings, *said.findings), said)
+        return Reading((*message.findings, defect(error, message.position, Level.MESSAGE)), of=message)
+    return Reading((*message.findings, *said.findings), said, of=message)
+
+
+def _no_acknowledgement(message: Message) -> Finding:
+    return Finding(
+        Severity.QUARANTINE,
+        Level.MESSAGE,
+        message.position,
+        f"a message of type {message.type or 'unknown'}",
+        "an acknowledgement",
+        "a customer's channel brings acknowledgements only; reports come by a carrier's channel",
+    )
 
 
 def _test_interchange(interchange: Interchange) -> Finding:
@@ -75,6 +107,7 @@ def _test_interchange(interchange: Interchange) -> Finding:
         "the test indicator (UNB 0035, ISA15)",
         "a production interchange",
         "set accept_test: true on the channel if it is for test data, then retry",
+        TEST_REFUSED,
     )
 
 

@@ -9,12 +9,15 @@ from dataclasses import astuple, dataclass, field, replace
 
 from sqlalchemy import Connection
 
+from edi_gateway.acknowledgements import ReceivedMessage
 from edi_gateway.model import Finding, Interchange, Level, MessageFunction, Severity
+from edi_gateway.pipeline.answering import Answering, received
+from edi_gateway.pipeline.matching import Said, match
 from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.reading import Reading
 from edi_gateway.pipeline.routing import owed
 from edi_gateway.pipeline.views import utc
-from edi_gateway.store import events, findings, inbox, interchanges, outbox, subscriptions
+from edi_gateway.store import events, findings, inbox, interchanges, outbox, statements, subscriptions
 from edi_gateway.store.reports import MessageReport, Prepared, prepare
 from edi_gateway.store.tables import Document, DocumentState, InterchangeState
 
@@ -26,17 +29,22 @@ class Part:
     """What a batch holds of one interchange, ``number`` from 1; number 0 belongs to none."""
 
     number: int
-    opens: Interchange | None = None  # it begins here
+    opens: Interchange | None = None  # it begins here, with all findings of its envelope
     broken: bool = False  # its envelope is
     reports: list[Prepared] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    received: list[ReceivedMessage] = field(default_factory=list)
+    states: list[Said] = field(default_factory=list)
 
-    def add(self, reading: Reading, carrier: str, window: int) -> int:
+    def add(self, reading: Reading, carrier: str, window: int, *, answered: bool) -> int:
         """Take in one step of reading, as ready as it can be; returns what it weighs."""
         self.findings += reading.findings
+        self.states += reading.states
+        if answered and reading.of is not None:
+            self.received.append(received(reading, reading.of))
         said = reading.said
         if said is None:
-            return len(reading.findings)
+            return len(reading.findings) + len(reading.states)
         report = MessageReport(said.function, carrier, said.document_number, said.issued_at, said.events)
         self.reports.append(prepare(report, window))
         return len(reading.findings) + len(said.events)
@@ -45,10 +53,12 @@ class Part:
 Batch = Sequence[Part]
 
 
-def batches(readings: Iterable[Reading], carrier: str, most: int | None, window: int) -> Iterator[tuple[Batch, bool]]:
+def batches(
+    readings: Iterable[Reading], carrier: str, most: int | None, window: int, *, answered: bool = False
+) -> Iterator[tuple[Batch, bool]]:
     """Whole messages in batches of at least ``most`` events (None: all in one), and whether each is the last.
 
-    ``window`` is the fingerprint's, in minutes.
+    ``window`` is the fingerprint's, in minutes; ``answered``: what was received is kept for the sender to hear.
     """
     held: list[Part] | None = None
     parts, size, number = [Part(0)], 0, 0
@@ -58,8 +68,8 @@ def batches(readings: Iterable[Reading], carrier: str, most: int | None, window:
             held = None
         if reading.opens:
             number += 1
-            parts.append(Part(number, reading.opens, reading.broken))
-        size += parts[-1].add(reading, carrier, window)
+            parts.append(Part(number, replace(reading.opens, findings=reading.findings), reading.broken))
+        size += parts[-1].add(reading, carrier, window, answered=answered)
         if most is not None and size >= most:
             held, parts, size = parts, [Part(number)], 0
     if held is not None:
@@ -94,8 +104,10 @@ class Recorder:
     read_before: bool  # something of it is recorded already
     unentered: bool = False  # that, but none of its interchanges
     stale: Container[int] = ()  # documents that are read anew after this one
+    answering: Answering | None = None  # None: the sender hears nothing
     counts: inbox.Counts = field(default_factory=inbox.Counts)
     quarantined: int = 0
+    matched: int = 0  # statements about deliveries of ours
     changed: list[int] = field(default_factory=list)
     _known: findings.Earlier | None = None
     _entered: dict[int, interchanges.Entered] = field(default_factory=dict)
@@ -107,7 +119,8 @@ class Recorder:
         """Write everything the batch says, and everything that is owed because of it, in the caller's transaction."""
         if self._known is None:
             self._known = findings.earlier(connection, self.document.id)
-        reports, found = self._heard(connection, batch)
+            statements.withdraw(connection, self.document.id)
+        reports, found, acknowledgements = self._heard(connection, batch)
         recorded = events.record(
             connection,
             self.document.id,
@@ -127,7 +140,7 @@ class Recorder:
         self.counts = _sum(
             self.counts,
             inbox.Counts(
-                messages=len(reports),
+                messages=len(reports) + acknowledgements,
                 events_new=recorded.new,
                 events_duplicate=recorded.duplicates,
                 events_retracted=recorded.retracted,
@@ -143,6 +156,8 @@ class Recorder:
         accepted = {number for number, entered in self._entered.items() if entered.state is InterchangeState.ACCEPTED}
         failed = accepted if state is DocumentState.QUARANTINED else (accepted & self._spoilt) - self._said
         interchanges.settle(connection, self.document.id, len(self._entered), failed)
+        if self.answering:
+            self.answering.answer(connection)
         repeats = [entered.repeats for entered in self._entered.values()]
         ignored = state is DocumentState.IGNORED
         standing = self._standing(connection) if self.read_before else self.counts
@@ -152,22 +167,37 @@ class Recorder:
         states[InterchangeState.FAILED] += len(failed)
         return Outcome(state, self.counts, self.quarantined, states, self.changed)
 
-    def _heard(self, connection: Connection, batch: Batch) -> tuple[list[Prepared], list[Finding]]:
-        """Reports and findings of the batch, without those of interchanges that were accepted before."""
+    def _heard(self, connection: Connection, batch: Batch) -> tuple[list[Prepared], list[Finding], int]:
+        """Reports and findings of the batch, without those of interchanges that were accepted before.
+
+        And how many acknowledgements it held; what these say counts from now on.
+        """
         reports: list[Prepared] = []
         found: list[Finding] = []
+        acknowledgements = 0
         for part in batch:
             if part.opens:
                 found += self._enter(connection, part, part.opens)
+            if self.answering:
+                self.answering.add(part.number, part.received)
             if part.number in self._passed_over:
                 continue
             reports += part.reports
-            found += part.findings
+            found += part.findings + self._match(connection, part)
+            acknowledgements += len({said.at for said in part.states})
             if any(each.said or each.report.function is not MessageFunction.ORIGINAL for each in part.reports):
                 self._said.add(part.number)
             if any(finding.severity is Severity.QUARANTINE for finding in part.findings):
                 self._spoilt.add(part.number)
-        return reports, found
+        return reports, found, acknowledgements
+
+    def _match(self, connection: Connection, part: Part) -> list[Finding]:
+        remarks = match(connection, self.document, part.states)
+        orphans = sum(remark.severity is Severity.QUARANTINE for remark in remarks)
+        if len(part.states) > orphans:
+            self.matched += len(part.states) - orphans
+            self._said.add(part.number)
+        return remarks
 
     def _enter(self, connection: Connection, part: Part, interchange: Interchange) -> list[Finding]:
         place = interchange.position
@@ -183,6 +213,9 @@ class Recorder:
             unentered=self.unentered,
         )
         self._entered[part.number] = entered
+        if self.answering:
+            duplicate = entered.state is InterchangeState.DUPLICATE
+            self.answering.opens(part.number, interchange, digest, repeats=entered.repeats, duplicate=duplicate)
         if entered.repeats is None:
             return []
         self._passed_over.add(part.number)
@@ -190,7 +223,7 @@ class Recorder:
 
     def _state(self) -> DocumentState:
         if self.quarantined:
-            told = self.counts.events_new + self.counts.events_duplicate + self.counts.events_retracted
+            told = self.counts.events_new + self.counts.events_duplicate + self.counts.events_retracted + self.matched
             return DocumentState.PARTLY_PROCESSED if told else DocumentState.QUARANTINED
         states = {entered.state for entered in self._entered.values()}
         return DocumentState.IGNORED if states == {InterchangeState.DUPLICATE} else DocumentState.PROCESSED

@@ -17,6 +17,7 @@ from edi_gateway.store import deliveries, outbox
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.engine import Database, part
 from edi_gateway.store.outbox import Due
+from edi_gateway.store.sealed import Terms
 from edi_gateway.store.tables import Action, DeliveryState
 
 log = structlog.get_logger()
@@ -110,7 +111,7 @@ def reissue(
             )
         number = _draw(connection, destination)
         document = OutboundDocument(destination.file_name(number, now), render(destination, rows, number, now))
-        new_id = outbox.reseal(connection, old, number, document, rows)
+        new_id = outbox.reseal(connection, old, number, document, rows, _terms(destination))
         deliveries.settle(connection, delivery_id, DeliveryState.SUPERSEDED)
     deliveries.tell_dead_letters(db, destination.name)
     return new_id
@@ -118,6 +119,11 @@ def reissue(
 
 def _is_due(db: Database, destination: Destination, now: datetime) -> bool:
     return is_due(outbox.due(db, destination.name, destination.batch.at_most), destination.batch, now)
+
+
+def _terms(destination: Destination) -> Terms:
+    within = int(destination.within.total_seconds()) if destination.expects else 0
+    return Terms(destination.control_numbers.key, *destination.parties, destination.expects or "", within)
 
 
 def _draw(connection: Connection, destination: Destination) -> int:
@@ -142,7 +148,8 @@ def _seal_one(db: Database, destination: Destination, now: datetime) -> bool:
             with part(connection):
                 number, document, rows = _fit(connection, destination, rows, now)
                 sealed = [row.outbox_id for row in rows]
-                outbox.seal(connection, destination.name, destination.customer, number, document, sealed)
+                terms = _terms(destination)
+                outbox.seal(connection, destination.name, destination.customer, number, document, sealed, terms)
         except (outbox.UsedUpError, StorageError):
             raise
         except Exception:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from edi_gateway.acknowledgements import Statement
 from edi_gateway.model import Finding, MessageFunction, Position, TrackingEvent
 from edi_gateway.pipeline.reading import Reading
 from edi_gateway.store.waiting import Stranded
@@ -20,6 +21,7 @@ def lines(readings: Iterable[Reading]) -> Iterator[Json]:
         if reading.said is not None:
             function = reading.said.function
             yield from (event_view(event, function) for event in reading.said.events)
+        yield from (statement_view(said.statement) for said in reading.states)
 
 
 def event_view(event: TrackingEvent, function: MessageFunction | None = None) -> Json:
@@ -63,6 +65,20 @@ def event_view(event: TrackingEvent, function: MessageFunction | None = None) ->
             "mapping_version": event.provenance.mapping_version,
             "rule": event.provenance.rule,
         },
+    }
+
+
+def statement_view(said: Statement) -> Json:
+    """What an acknowledgement says of an interchange, or of one message of it."""
+    return {
+        "kind": "acknowledgement",
+        "type": said.kind.upper(),
+        "verdict": str(said.verdict),
+        "about": said.reference,
+        "sender": said.sender,
+        "recipient": said.recipient,
+        "message": said.part,
+        "reasons": list(said.reasons),
     }
 
 

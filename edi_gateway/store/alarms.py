@@ -27,11 +27,21 @@ class AlarmKind(StrEnum):
     CONFIGURATION = "configuration"  # what lies in the configuration folder could not be loaded
     DEAD_LETTER = "dead_letter"  # files a customer will not get by themselves
     SEALING_REFUSED = "sealing_refused"  # no file can be made for a destination
+    OVERDUE = "acknowledgement_overdue"  # a partner does not say what became of files that were delivered to it
+    REJECTED = "delivery_rejected"  # a partner says that it cannot use a file
+    UNANSWERED = "acknowledgement_late"  # a carrier does not get the acknowledgements it is owed
     ORDER_BLOCKED = "order_blocked"  # a dead letter holds back the files behind it
 
 
 _OF_CHANNELS: Final = (AlarmKind.CHANNEL_FAILING, AlarmKind.HOST_KEY)
-_OF_DESTINATIONS: Final = (AlarmKind.DEAD_LETTER, AlarmKind.SEALING_REFUSED, AlarmKind.ORDER_BLOCKED)
+_OF_DESTINATIONS: Final = (
+    AlarmKind.DEAD_LETTER,
+    AlarmKind.SEALING_REFUSED,
+    AlarmKind.ORDER_BLOCKED,
+    AlarmKind.OVERDUE,
+    AlarmKind.REJECTED,
+    AlarmKind.UNANSWERED,
+)
 
 
 def raise_alarm(db: Database, kind: AlarmKind, subject: str, text: str) -> bool:

@@ -23,7 +23,7 @@ LEASE: Final = timedelta(seconds=30)
 _OPEN: Final = text(OPEN_DELIVERY)  # spelled out, so that the database sees that its partial index fits
 _UNSETTLED: Final = (DeliveryState.SEALED, DeliveryState.RETRYING, DeliveryState.DEAD)
 _FREE: Final = {"claimed_by": "", "claimed_until": None}
-_MAYBE_THERE: Final = {Outcome.STARTED, Outcome.FAILED}
+_MAYBE_THERE: Final = {Outcome.STARTED, Outcome.FAILED, Outcome.DELIVERED}  # the last: it is sent once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Claim:
     number: int  # of the attempt
     failures: int  # of earlier attempts, as far as they count for the schedule
     again: bool
+    acknowledge_within: int = 0  # seconds after it arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def finish_attempt(
     values: dict[str, Any] = {"next_attempt_at": None, "last_error": detail, "state": DeliveryState.DEAD}
     if outcome is Outcome.DELIVERED:
         values = {"next_attempt_at": None, "last_error": "", "state": DeliveryState.DELIVERED, "delivered_at": now}
+        values["acknowledge_by"] = now + timedelta(seconds=held.acknowledge_within) if held.acknowledge_within else None
     elif outcome is Outcome.FAILED and next_attempt_at is not None:
         values |= {"next_attempt_at": next_attempt_at, "state": DeliveryState.RETRYING}
     values |= {"failures": held.failures + (tried and outcome is Outcome.FAILED), **_FREE}
@@ -169,7 +171,9 @@ def _begin(connection: Connection, delivery: Row[Any], owner: str, lease: timede
     claimed = {"attempts": number, "claimed_by": owner, "claimed_until": clock(connection) + lease}
     connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery.id).values(claimed))
     again = not outcomes.isdisjoint(_MAYBE_THERE)
-    return Claim(delivery.id, delivery.name, delivery.digest, number, delivery.failures, again)
+    return Claim(
+        delivery.id, delivery.name, delivery.digest, number, delivery.failures, again, delivery.acknowledge_within
+    )
 
 
 def _still(held: Claim) -> tuple[ColumnElement[bool], ...]:

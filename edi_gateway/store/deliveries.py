@@ -17,7 +17,7 @@ from edi_gateway.store.tables import METADATA, Attempt, Delivery, DeliveryState
 
 DELIVERY: Final = METADATA.tables["delivery"]
 RETRIABLE: Final = (DeliveryState.DEAD, DeliveryState.RETRYING, DeliveryState.SKIPPED)
-_SKIPPABLE: Final = (DeliveryState.SEALED, DeliveryState.RETRYING, DeliveryState.DEAD)
+_SKIPPABLE: Final = (DeliveryState.SEALED, DeliveryState.RETRYING, DeliveryState.DEAD, DeliveryState.REJECTED)
 _ARRIVED: Final = (DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
 from edi_gateway.model import RawDocument, utc_now
-from edi_gateway.store import content
+from edi_gateway.store import answers, content
 from edi_gateway.store.engine import Database, chunks, insert_new, reserve_ids, storable
 from edi_gateway.store.tables import METADATA, Document, DocumentState
 
@@ -51,6 +51,8 @@ def receive(db: Database, carrier: str, documents: Sequence[RawDocument]) -> lis
     with db.write() as connection:
         content.store(connection, dict(zip(digests, (document.content for document in documents), strict=True)))
         originals = _usable(connection, carrier, digests)
+        for original in set(originals.values()):
+            answers.send_again(connection, original)  # who sends it again has not heard
         ids = reserve_ids(connection, DOCUMENT, len(documents))
         received = list(_judged(ids, digests, originals))
         rows = [

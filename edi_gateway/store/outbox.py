@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     literal_column,
     select,
     update,
@@ -25,11 +23,11 @@ from sqlalchemy import (
 
 from edi_gateway.errors import RefusedError
 from edi_gateway.model import Direction, OutboundDocument, Status, TrackingEvent, utc_now
-from edi_gateway.store import content
 from edi_gateway.store.bulk import among, insert_rows, instants, listed
 from edi_gateway.store.dossier import EVENT, SHIPMENT, event_of
-from edi_gateway.store.engine import Database, chunks, insert_new, reserve_ids, storable
-from edi_gateway.store.tables import METADATA, Action, DeliveryState, OutboxState
+from edi_gateway.store.engine import Database, chunks, insert_new, storable
+from edi_gateway.store.sealed import Terms, enter
+from edi_gateway.store.tables import METADATA, Action, OutboxState
 
 OUTBOX: Final = METADATA.tables["outbox"]
 DELIVERY: Final = METADATA.tables["delivery"]
@@ -170,23 +168,30 @@ def seal(
     control_number: int,
     document: OutboundDocument,
     outbox_ids: Collection[int],
+    terms: Terms = Terms(),  # noqa: B008 -- it is frozen
 ) -> int:
     """Fix number, name and bytes of a document and what it tells; due at once. Return the delivery's id.
 
     Draw the control number in the same transaction, so that neither a number nor an event gets lost or used twice.
     Raises ValueError when one of the rows is not waiting (any more).
     """
-    delivery_id = _enter(connection, destination, customer, control_number, document, len(outbox_ids), None)
+    count = len(outbox_ids)
+    delivery_id = enter(connection, destination, customer, control_number, document, event_count=count, terms=terms)
     _close(connection, outbox_ids, {"state": OutboxState.SEALED, "delivery_id": delivery_id})
     return delivery_id
 
 
 def reseal(
-    connection: Connection, replaced: Row[Any], control_number: int, document: OutboundDocument, rows: Sequence[Pending]
+    connection: Connection,
+    replaced: Row[Any],
+    control_number: int,
+    document: OutboundDocument,
+    rows: Sequence[Pending],
+    terms: Terms = Terms(),  # noqa: B008 -- it is frozen
 ) -> int:
     """The same for events that lie in a delivery already, which this document replaces; return the new one's id."""
-    at = (replaced.destination, replaced.customer)
-    delivery_id = _enter(connection, *at, control_number, document, len(rows), replaced.id)
+    at, count = (replaced.destination, replaced.customer), len(rows)
+    delivery_id = enter(connection, *at, control_number, document, event_count=count, replaces=replaced.id, terms=terms)
     for some in chunks(row.outbox_id for row in rows):
         these = OUTBOX.c.id.in_(some)
         connection.execute(update(OUTBOX).where(these).values(delivery_id=delivery_id))
@@ -259,41 +264,6 @@ def hold_sequence(connection: Connection, key: str, start: int) -> int:
     this = select(CONTROL_NUMBER.c.next_value).where(CONTROL_NUMBER.c.key == key).with_for_update()
     number: int = connection.execute(this).scalar_one()
     return number
-
-
-def _enter(
-    connection: Connection,
-    destination: str,
-    customer: str,
-    control_number: int,
-    document: OutboundDocument,
-    event_count: int,
-    replaces: int | None,
-) -> int:
-    now = utc_now()
-    digest = hashlib.sha256(document.content).hexdigest()
-    content.store(connection, {digest: document.content})
-    [delivery_id] = reserve_ids(connection, DELIVERY, 1)
-    row = {
-        "id": delivery_id,
-        "destination": destination,
-        "customer": customer,
-        "control_number": control_number,
-        "name": document.name,
-        "digest": digest,
-        "size": len(document.content),
-        "event_count": event_count,
-        "state": DeliveryState.SEALED,
-        "attempts": 0,
-        "failures": 0,
-        "next_attempt_at": now,
-        "claimed_by": "",
-        "replaces": replaces,
-        "sealed_at": now,
-        "last_error": "",
-    }
-    connection.execute(insert(DELIVERY), row)
-    return delivery_id
 
 
 def _known(connection: Connection, event_ids: Collection[int]) -> set[tuple[str, int]]:

@@ -10,6 +10,8 @@ from sqlalchemy import Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from edi_gateway.model import Classifier, Direction, Level, MessageFunction, Severity, Status, TimeBasis
+from edi_gateway.store.acknowledging import Answer as Answer  # noqa: PLC0414  every table is to be had here
+from edi_gateway.store.acknowledging import StatementRow as StatementRow  # noqa: PLC0414
 from edi_gateway.store.columns import BIG, STRUCTURE, Base
 from edi_gateway.store.columns import key as _key
 from edi_gateway.store.columns import to as _to
@@ -19,6 +21,7 @@ from edi_gateway.store.columns import word as _word
 METADATA: Final = Base.metadata
 OPEN_DELIVERY: Final = "state IN ('sealed', 'retrying')"  # as the partial indexes say it, and queries that use them
 PENDING: Final = "state = 'pending'"
+AWAITED: Final = "state = 'delivered' AND acknowledge_by IS NOT NULL"
 
 
 class DocumentState(StrEnum):
@@ -79,6 +82,7 @@ class DeliveryState(StrEnum):
     RETRYING = "retrying"
     DELIVERED = "delivered"
     ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"  # the customer says that he could not use it, or a part of it
     DEAD = "dead"
     SKIPPED = "skipped"  # a person decided that the customer does not get it
     SUPERSEDED = "superseded"  # its events went into another document, which replaces it
@@ -314,6 +318,8 @@ class Delivery(Base, table=True):
         Index("ix_delivery_due", "destination", "next_attempt_at", "id", **_where(OPEN_DELIVERY)),
         Index("ix_delivery_state", "destination", "state", "id"),
         Index("ix_delivery_replaces", "replaces", **_where("replaces IS NOT NULL")),
+        Index("ix_delivery_reference", "customer", "control_number"),
+        Index("ix_delivery_acknowledge_by", "acknowledge_by", **_where(AWAITED)),
     )
 
     id: int = _key()
@@ -334,6 +340,14 @@ class Delivery(Base, table=True):
     sealed_at: datetime
     delivered_at: datetime | None = None
     last_error: str = ""
+    sequence: str = ""  # of its control number
+    sender: str = ""  # identification alone, as acknowledgements name it
+    recipient: str = ""
+    acknowledges: str = ""  # the kind of acknowledgement it is itself
+    expects: str = ""  # the kind of acknowledgement that is awaited
+    acknowledge_within: int = 0  # seconds after delivery
+    acknowledge_by: datetime | None = None
+    acknowledged_at: datetime | None = None
 
 
 class Outbox(Base, table=True):

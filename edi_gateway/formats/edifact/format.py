@@ -12,7 +12,7 @@ from edi_gateway.formats.control import refusal, skip_padding
 from edi_gateway.formats.edifact.charsets import codec_named, mask_shifted
 from edi_gateway.formats.edifact.completeness import is_complete
 from edi_gateway.formats.edifact.envelope import Envelope
-from edi_gateway.formats.edifact.messages import MessageReader
+from edi_gateway.formats.edifact.messages import ACKNOWLEDGEMENTS, MessageReader
 from edi_gateway.formats.edifact.survey import begins_here, headless, next_message, next_start, read_envelope, shown
 from edi_gateway.formats.edifact.tally import prepared_at
 from edi_gateway.formats.guide import guide_names, load_guide
@@ -39,9 +39,9 @@ class Edifact(Plugin):
     @field_validator("message")
     @classmethod
     def _has_guide(cls, value: str) -> str:
-        if value not in guide_names("UNH"):
-            known = ", ".join(guide_names("UNH"))
-            raise ValueError(f"there is no guide for {value!r}; there are: {known}")
+        known = [name for name in guide_names("UNH") if name not in ACKNOWLEDGEMENTS]
+        if value not in known:
+            raise ValueError(f"there is no guide for {value!r}; there are: {', '.join(known)}")
         return value
 
     @field_validator("charset")
@@ -98,6 +98,7 @@ class Edifact(Plugin):
             findings=tuple(findings),
             test=header is not None and header.get(11).strip() not in {"", "0"},
             prepared_at=prepared_at(header) if header else None,
+            acknowledgement_request=header.get(9).strip() if header else "",
         )
 
     def _messages(self, envelope: Envelope) -> Iterator[Message]:

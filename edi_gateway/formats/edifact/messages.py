@@ -12,12 +12,13 @@ from edi_gateway.formats.body import Body, BodySegment
 from edi_gateway.formats.control import PADDING, same_count, same_reference
 from edi_gateway.formats.decoding import settle
 from edi_gateway.formats.edifact.envelope import Envelope
-from edi_gateway.formats.guide import Guide, Walk
+from edi_gateway.formats.guide import Guide, Walk, load_guide
 from edi_gateway.formats.syntax import CutSegment, Shape, reading_of
 from edi_gateway.model import Finding, Level, Message, Position, Severity
 
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff\x1b]")
 _SHOWN: Final = 20
+ACKNOWLEDGEMENTS: Final = frozenset({"CONTRL", "APERAK"})
 
 
 @dataclass(slots=True)
@@ -65,7 +66,8 @@ class MessageReader:
         check = _Check(envelope, header, header.get(1), shape)
         check.reading(decoding.remark, data)
         check.trailer(trailer)
-        walk = check.inside(self.guide)
+        acknowledges = header.get(2) in ACKNOWLEDGEMENTS  # they come beside whatever a channel is there for
+        walk = check.inside(load_guide(header.get(2)) if acknowledges else self.guide)
         self._repeated(check)
         return Message(
             type=header.get(2),

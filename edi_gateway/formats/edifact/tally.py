@@ -89,7 +89,7 @@ class Tally:
 
     def truncated(self, at: int, found: str) -> None:
         """There was no UNZ: something else stood at offset ``at``."""
-        place = Position(interchange=self.header.get(5), start=at, end=at)
+        place = Position(interchange=self.header.get(5), tag="UNZ", start=at, end=at)
         advice = "the file is cut short: wait for the whole file, or ask the sender to send it again"
         self.findings.append(Finding(Severity.QUARANTINE, Level.INTERCHANGE, place, found, "UNZ", advice, "13"))
 

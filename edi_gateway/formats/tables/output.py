@@ -16,7 +16,7 @@ from edi_gateway.errors import RefusedError
 from edi_gateway.formats.tables.delimited import Delimiter
 from edi_gateway.formats.tables.fixed_width import Place
 from edi_gateway.formats.tables.options import Encoding, Options, RecordName
-from edi_gateway.formats.text import encoded, nearest
+from edi_gateway.formats.text import encoded, replaced
 from edi_gateway.located import did_you_mean
 from edi_gateway.model import OutboundMessage, OutboundSegment
 from edi_gateway.plugins import Plugin
@@ -52,7 +52,7 @@ class _Rows(Plugin):
 
     def replace(self, text: str) -> str:
         """The text with what the encoding cannot carry written by the nearest characters, at last a blank."""
-        return nearest(text, self.encoding)
+        return replaced(text, self.encoding)
 
     def _records(self, messages: Sequence[OutboundMessage]) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Tag and texts of each record in writing order; the trailer last, with its count."""

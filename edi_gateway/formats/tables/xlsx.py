@@ -95,7 +95,6 @@ class Xlsx(Plugin):
                             raise _refused(f"a document type in {part.filename}", "a workbook as Excel writes it")
         except (
             zipfile.BadZipFile,
-            NotImplementedError,
             RuntimeError,
             OSError,
             EOFError,

@@ -99,6 +99,7 @@ class X12(Plugin):
             findings=tuple(findings),
             test=header is not None and header.get(15) == "T",
             prepared_at=header.prepared_at if header else None,
+            acknowledgement_request=header.get(14) if header else "",
         )
 
     def _messages(self, envelope: Envelope) -> Iterator[Message]:

@@ -16,6 +16,7 @@ from edi_gateway.formats.control import PADDING, quoted, same_count, same_refere
 from edi_gateway.formats.guide import Walk, load_guide
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape, reading_of, shape_of
 from edi_gateway.formats.x12.envelope import Envelope
+from edi_gateway.formats.x12.pieces import Pieces
 from edi_gateway.model import Finding, Level, Message, Position, Severity
 
 ACKNOWLEDGEMENTS: Final = frozenset({"997", "999"})
@@ -37,11 +38,11 @@ class MessageReader:
         self.group_ref = ""
         self.version = ""
         self._guides = {kind: load_guide(kind) for kind in (*ACKNOWLEDGEMENTS, wanted)}
-        self._marks_used = marks
+        self._pieces = Pieces(envelope)
+        self._element = marks.element
         self._terminator = marks.terminator
         self._ascii = reading_of(envelope.grammar, "ascii", wrapped=marks.by_line)
         self._control_ref = envelope.control_ref
-        self._empty = f"L11{marks.element}{marks.element}"  # a reference without a value
         self._outside = PADDING + marks.terminator.encode("latin-1")  # what may stand between two sets
         self._seen: set[str] = set()
 
@@ -84,34 +85,24 @@ class MessageReader:
 
     def _message(self, start: int, trailer: int) -> Message:
         """The set from ST at ``start`` to its SE at ``trailer``."""
-        envelope, mark = self.envelope, self._marks_used.element
-        end = envelope.end_of(trailer)
-        data = envelope.content[start:end]
+        shape = self._pieces.take(start, trailer) if self.version else None
+        if shape is not None:
+            mark, texts = self._element, shape.texts
+            kind, _, reference = texts[0][3:].partition(mark)
+            guide = self._guides.get(kind)
+            closes = f"SE{mark}{len(texts)}{mark}{reference}"
+            if guide is not None and mark not in reference and texts[-1] == closes and reference not in self._seen:
+                walk = guide.nest(shape.tags[:-1], self.version)
+                if not walk.strangers:
+                    self._seen.add(reference)
+                    end = trailer + len(closes) + self.envelope.width
+                    at = Position(self._control_ref, reference, 1, "ST", start=start, end=end)
+                    body = BodySegment(Body(start, shape, self._ascii, walk), 0)
+                    return Message(kind, self.version, reference, body, at, self.group_ref)
+        data = self.envelope.content[start : self.envelope.end_of(trailer)]
         latin = data.decode("latin-1")
-        shape = shape_of(latin if latin.endswith(self._terminator) else latin + self._terminator, envelope.grammar)
-        texts = shape.texts
-        kind, reference, *refined = texts[0].split(mark)[1:] if texts[0].count(mark) > 1 else ("", "")
-        guide = self._guides.get(kind)
-        plain = guide is not None and not refined and texts[-1].split(mark)[1:] == [str(len(texts)), reference]
-        if guide is not None and plain and self._sound(data, latin, shape, reference):
-            walk = guide.nest(shape.tags[:-1], self.version)
-            if not walk.strangers:
-                self._seen.add(reference)
-                at = Position(self._control_ref, reference, 1, "ST", start=start, end=end)
-                body = BodySegment(Body(start, shape, self._ascii, walk), 0)
-                return Message(kind, self.version, reference, body, at, self.group_ref)
-        return self._looked_at(_Check(envelope, start, shape), data, latin)
-
-    def _sound(self, data: bytes, latin: str, shape: Shape, reference: str) -> bool:
-        """Whether a glance shows that all is as it should be; what does not look so is looked at closely."""
-        return (
-            reference not in self._seen
-            and data.isascii()
-            and shape.odd < 0
-            and not shape.wrapped
-            and self._empty not in latin
-            and self.version != ""
-        )
+        terminated = latin if latin.endswith(self._terminator) else latin + self._terminator
+        return self._looked_at(_Check(self.envelope, start, shape_of(terminated, self.envelope.grammar)), data, latin)
 
     def _looked_at(self, check: _Check, data: bytes, latin: str) -> Message:
         """A set in which something is not as usual."""

@@ -12,17 +12,18 @@ import asyncssh
 import pytest
 from pydantic import BaseModel
 
+from edi_gateway.config.acknowledging import AcknowledgeOptions, AwaitedOptions, CustomerChannelOptions
 from edi_gateway.config.load import Config, load_config
 from edi_gateway.config.models import (
     Batch,
     CarrierFile,
     ChannelOptions,
-    ControlNumbers,
     CustomerFile,
     DestinationOptions,
     Gateway,
     Log,
 )
+from edi_gateway.config.numbers import ControlNumbers
 from edi_gateway.config.rules import Reference, Rule
 from edi_gateway.located import Loc, load, validate
 from edi_gateway.plugins import plugin_classes
@@ -37,7 +38,11 @@ MODELS = [
     ("gateway", ("log",), Log),
     ("carrier", (), CarrierFile),
     ("carrier", CHANNEL, ChannelOptions),
+    ("carrier", (*CHANNEL, "acknowledge"), AcknowledgeOptions),
+    ("carrier", (*CHANNEL, "acknowledge", "control_numbers"), ControlNumbers),
     ("customer", (), CustomerFile),
+    ("customer", (*DESTINATION, "acknowledgement"), AwaitedOptions),
+    ("customer", ("channels", "acknowledgements"), CustomerChannelOptions),
     ("customer", ("receives", 0), Rule),
     ("customer", ("receives", 0, "reference"), Reference),
     ("customer", DESTINATION, DestinationOptions),
@@ -81,7 +86,7 @@ def keys(value: Any, loc: Loc = ()) -> Iterator[Loc]:
 
 def test_the_reference_files_are_a_working_configuration(reference: Config) -> None:
     """Copied into place, with their secrets set and their mappings there, they are read without a mistake."""
-    assert [channel.name for channel in reference.channels] == ["speedy/status-files"]
+    assert [channel.name for channel in reference.channels] == ["speedy/status-files", "globex/acknowledgements"]
     assert [destination.name for destination in reference.destinations] == ["globex/edi"]
 
 
@@ -130,8 +135,16 @@ def test_carrier_and_customer_show_the_defaults_they_name(reference: Config) -> 
     carrier = validate(CarrierFile, load(REFERENCE / "carrier.yaml"))
     customer = validate(CustomerFile, load(REFERENCE / "customer.yaml"))
     assert carrier.dedupe_window == CarrierFile.model_fields["dedupe_window"].default
-    shown = [(carrier.channels["status-files"], {"every", "format"}), (customer.destinations["edi"], {"retry"})]
+    channel, destination = carrier.channels["status-files"], customer.destinations["edi"]
+    shown: list[tuple[BaseModel | None, set[str]]] = [
+        (channel, {"every", "format", "acknowledge"}),
+        (channel.acknowledge, {"retry"}),
+        (destination, {"retry", "acknowledgement"}),
+        (destination.acknowledgement, set()),
+        (customer.channels["acknowledgements"], {"every"}),
+    ]
     for options, inherited in shown:
+        assert options is not None
         fields = type(options).model_fields.items()
         own = {name: info.default for name, info in fields if not info.is_required() and name not in inherited}
         assert {name: getattr(options, name) for name in own} == own

@@ -53,10 +53,10 @@ def test_lines_of_another_kind_and_short_files_are_set_aside() -> None:
     assert list(interchange.messages) == []
 
 
-def _workbook(*lines: tuple[object, ...]) -> bytes:
+def _workbook(*lines: tuple[str | int | datetime | None, ...]) -> bytes:
     book = openpyxl.Workbook()
     for line in lines:
-        book.active.append(line)
+        book.worksheets[0].append(line)
     book.create_sheet("Other").append(("Parcel",))
     written = BytesIO()
     book.save(written)

@@ -139,7 +139,7 @@ def test_what_a_directory_allows(directory: str, path: str, said: str) -> None:
 
 def test_there_is_one_guide_per_message_type() -> None:
     """Guides are found by message type."""
-    assert guide_names("UNH") == ["IFTSTA"]
+    assert guide_names("UNH") == ["APERAK", "CONTRL", "IFTSTA"]
     assert guide_names("ST") == ["214", "315", "997", "999"]
     with pytest.raises(KeyError):
         load_guide("ORDERS")

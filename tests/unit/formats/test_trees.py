@@ -57,8 +57,10 @@ def test_levels_lead_to_events_and_outward(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [("12345678901234567890123", "12345678901234567890123"), ("1.50", "1.50"), ("true", "true"), ('" x "', "x")]
-    + [("null", ""), ("{}", ""), ("[null, 7]", "7"), ("4.3436E+15", "4.3436E+15")],
+    [
+        *(("12345678901234567890123", "12345678901234567890123"), ("1.50", "1.50"), ("true", "true"), ('" x "', "x")),
+        *(("null", ""), ("{}", ""), ("[null, 7]", "7"), ("4.3436E+15", "4.3436E+15")),
+    ],
 )
 def test_values_are_texts_as_they_were_written(written: str, read: str) -> None:
     """No digit is lost."""

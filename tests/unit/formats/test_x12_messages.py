@@ -106,3 +106,22 @@ def test_sets_are_read_lazily() -> None:
     (found,) = X12().decode(content)
     assert next(found.messages).control_ref == "0000"
     assert sum(1 for _ in found.messages) == 499
+
+
+def test_sets_that_are_cut_together_are_those_that_are_cut_alone() -> None:
+    """Hundreds of small sets, an unusual and a large one among them, and line breaks: nobody can tell."""
+    odd = transaction(*BODY, "L11**BM", ref="odd")
+    large = transaction(*BODY, *(f"L11*{number}*PO" for number in range(9_000)), ref="large")
+    sets = [transaction(*BODY, f"L11*{number}*QN", ref=f"{number:04}") for number in range(1_500)]
+    for at, each in ((700, odd), (900, large), (905, odd)):
+        sets.insert(at, each)
+    for after in ("~", "~\r\n", "\n"):
+        content = interchange(group(*sets), after=after)
+        found = read_one(content).messages
+        assert len(found) == len(sets)
+        for one, expected in zip(found, sets, strict=True):
+            assert [content[s.start : s.end].decode() for s in flat(body_of(one))] == expected[:-1]
+            whole = content[one.position.start : one.position.end].decode()
+            assert whole.startswith(after.join(expected))
+            assert len(whole) - len(after.join(expected)) == 1
+        assert [one.control_ref for one in found if one.findings] == ["odd", "odd"]

@@ -181,6 +181,7 @@ def test_any_cut_is_quarantined() -> None:
         sample()[:106] + b"~ " * 150_000 + b"ST",
         sample()[:106] + b"~ST*" * 20_000 + b"~IEA*1*000000042~",
         sample()[:106] + b"GS*" * 100_000,
+        sample()[:106] + b"GS*QM*A*B*1*1*1*X*004010~" + b"ST*214*1~SE*2*1~X*1~" * 8_000 + b"GE*8000*1~IEA*1*42~",
         sample()[:106].replace(b"~", b"\n") + b"\n" * 300_000,
         sample()[:105] + "…".encode() + b"GS*QM" + b"\xe2\x80" * 150_000,
         b"GS*" * 100_000,

@@ -62,7 +62,7 @@ def test_a_name_that_cannot_be_read_is_refused(path: str) -> None:
 @pytest.mark.parametrize(("syntax", "text"), [("json", "a["), ("json", "^"), ("xml", "a["), ("xml", "^b/@")])
 def test_an_expression_that_is_none_is_refused(syntax: Any, text: str) -> None:
     """In the words of its own language."""
-    with pytest.raises(ValueError, match="JMESPath|XPath"):
+    with pytest.raises(ValueError, match=r"JMESPath|XPath"):
         parse_expression(text, syntax)
 
 

@@ -55,7 +55,7 @@ _needs_originals = pytest.mark.skipif(
 @_needs_originals
 @pytest.mark.parametrize("name", _SAID)
 def test_a_carriers_own_sample_is_read(name: str) -> None:
-    """As many events as it tells, each with a code the mapping knows; what is wrong with it is set aside at its place."""
+    """As many events as it tells, each with a code the mapping knows; what is wrong is set aside at its place."""
     mapping, events, aside, statuses = _SAID[name]
     found = of(_LIBRARY, mapping, (_ORIGINALS / name).read_bytes())
     assert (len(found.events), len(found.aside)) == (events, aside)

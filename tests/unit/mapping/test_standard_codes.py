@@ -181,3 +181,41 @@ def test_the_outbound_codes_mean_what_they_are_sent_for() -> None:
         entry = TABLES["rec24"][code if isinstance(code, str) else code["code"]]
         assert status == entry["status"], name
         assert entry.get("reason", "").startswith(reason), name
+
+
+X12: dict[str, dict[str, dict[str, Any]]] = {
+    name: yaml.safe_load((FOLDER / "codes" / f"x12_{name}.yaml").read_text("utf-8"))["codes"]
+    for name in ("1650", "1651", "1652", "157")
+}
+
+
+@pytest.mark.parametrize(("table", "count"), [("1650", 71), ("1651", 107), ("1652", 9), ("157", 94)])
+def test_tables_of_x12_are_well_formed(table: str, count: int) -> None:
+    """As many codes as we know of; each with a status or a reason, and a name of our own."""
+    assert len(X12[table]) == count
+    for code, entry in X12[table].items():
+        assert entry["name"].strip(), code
+        assert entry.get("status", "UNKNOWN") in set(Status), code
+        assert ("reason" in entry) if table == "1651" else ("status" in entry), code
+        returning = entry.get("status") in {"RETURN_TO_SENDER", "RETURNED"}
+        assert table == "1651" or returning == (entry.get("direction") == "return"), code
+        assert entry.get("status") != "UNKNOWN" or entry["reason"], code
+
+
+@pytest.mark.parametrize("table", ["1650", "1652", "157"])
+def test_different_facts_of_x12_have_different_reasons(table: str) -> None:
+    """Events are told apart by status and reason."""
+    groups = [_decision(entry) for entry in X12[table].values()]
+    assert len(set(groups)) == len(groups)
+
+
+def test_only_whole_deliveries_of_x12_end_a_shipment() -> None:
+    """D1, CB and CD of 1650, D of 157; no appointment ends anything."""
+    delivered = {(table, code) for table in X12 for code, entry in X12[table].items() if table != "1651"
+                 and entry["status"] == "DELIVERED"}  # fmt: skip
+    assert delivered == {("1650", "D1"), ("1650", "CB"), ("1650", "CD"), ("157", "D")}
+
+
+def test_a_normal_status_is_no_reason() -> None:
+    """NS and NA are left out, so that an event told with them is the same fact as one told without."""
+    assert not {"NS", "NA"} & set(X12["1651"])

@@ -1,0 +1,61 @@
+"""What channels and destinations must not say against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Final
+
+from edi_gateway.config.configured import Channel, Destination
+
+_ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def same_names(destinations: Sequence[Destination]) -> Iterator[str]:
+    """Destinations that would write over each other's files: one place, equal names, numbers counted apart."""
+    for one, other in combinations(destinations, 2):
+        same_place = type(one.sink) is type(other.sink) and vars(one.sink) == vars(other.sink)
+        same_names = one.file_name(1, _ANY_DAY) == other.file_name(1, _ANY_DAY)
+        if same_place and same_names and one.control_numbers.key != other.control_numbers.key:
+            yield (
+                f"{other.asked_at}destinations {one.name} and {other.name} would write files of the same names into the"
+                " same folder, expected another path, or {customer} and {destination} in file_name"
+            )
+
+
+def same_channels(channels: Sequence[Channel]) -> Iterator[str]:
+    """A carrier's and a customer's channel of one name: what came by one would be taken for the other's."""
+    carriers = {channel.name: channel.asked_at.removesuffix(": ") for channel in channels if channel.mapping}
+    for channel in channels:
+        if not channel.mapping and channel.name in carriers:
+            there = carriers[channel.name]
+            yield f"{channel.asked_at}channel {channel.name} once more, expected another name than at {there}"
+
+
+def awaited_in_vain(destinations: Sequence[Destination], channels: Sequence[Channel]) -> Iterator[str]:
+    """Acknowledgements that are awaited, although nothing brings them."""
+    speaking = {channel.carrier for channel in channels}
+    for each in destinations:
+        if each.expects and each.customer not in speaking:
+            yield (
+                f"{each.awaited_at}acknowledgement: {each.name} expects {each.expects}, but {each.customer} has no"
+                " channel that brings any, expected one below channels"
+            )
+
+
+def one_sequence(destinations: Sequence[Destination]) -> Iterator[str]:
+    """Destinations that draw from one sequence of control numbers, but do not agree where it begins and ends."""
+    first: dict[str, Destination] = {}
+    for each in destinations:
+        one = first.setdefault(each.control_numbers.key, each)
+        if each.control_numbers != one.control_numbers:
+            yield (
+                f"{each.counted_at}control_numbers: {each.name} and {one.name} have the same sender and recipient, so"
+                f" they share one sequence; found {_limits(each)} here and {_limits(one)} there, expected the same"
+            )
+
+
+def _limits(destination: Destination) -> str:
+    numbers = destination.control_numbers
+    return f"{numbers.start} to {numbers.maximum}" + (", roll_over" if numbers.roll_over else ", no roll_over")

@@ -1,0 +1,57 @@
+"""Channels and destinations as configured: every plugin built, every mapping still a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from edi_gateway.acknowledgements import Kind
+from edi_gateway.model import TrackingEvent
+from edi_gateway.pipeline import partners
+from edi_gateway.plugins import Encoder, Format, Sink, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel as configured; ``asked_at`` is ``file:line: `` of its mapping, for errors the mapping has."""
+
+    name: str  # carrier/channel
+    carrier: str
+    timezone: str  # "" when the carrier's file names none
+    dedupe_window: int  # minutes
+    source: Source
+    format: Format
+    mapping: str  # "": acknowledgements only
+    every: timedelta
+    accept_test: bool
+    unique_references: bool
+    patience: timedelta
+    asked_at: str
+    acknowledge: partners.Acknowledge | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A destination as configured; ``asked_at`` is ``file:line: `` of its mapping, for errors the mapping has."""
+
+    name: str  # customer/destination
+    customer: str
+    wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer fits
+    sink: Sink
+    encoder: Encoder
+    mapping: str
+    file_name: Callable[[int, datetime], str]  # control number, now → name
+    events: Literal["all", "status_changes"]
+    batch: partners.Batch
+    control_numbers: partners.ControlNumbers
+    retry: tuple[timedelta, ...]
+    replace_unencodable: bool
+    in_order: bool
+    in_flight: int
+    asked_at: str
+    counted_at: str  # the same of its control numbers
+    awaited_at: str  # and of what it awaits
+    expects: Kind | None
+    within: timedelta
