@@ -12,7 +12,7 @@ from edi_gateway.discovery.column import Cell, columns_of
 from edi_gateway.discovery.draft import Draft, put_codes, put_event, put_timezone, put_unused, scalar
 from edi_gateway.discovery.fields import NO_NAME, Fields, recognise
 from edi_gateway.discovery.sample import Sample
-from edi_gateway.discovery.tables import by_cells, outer_cells, pick_event, put_encoding, tag_of
+from edi_gateway.discovery.tables import NOTHING, by_cells, outer_cells, pick_event, put_encoding, tag_of
 
 _LINES: Final = 5_000
 _LEAST: Final = 20  # characters of a line
@@ -108,7 +108,7 @@ def _draft(
     draft.put("")
     draft.put(f"for_each: {tags[top]}/{tags[event]}" if top else f"for_each: {tags[event]}")
     draft.put("")
-    put_event(draft, fields, missing="@NOT_FOUND")
+    put_event(draft, fields, missing=NOTHING)
     put_codes(draft, fields, known)
     put_unused(draft, renamed, fields)
     kinds = ", ".join(f"{code} {len(own)}x, {max(map(len, own))} characters" for code, own in types.items())

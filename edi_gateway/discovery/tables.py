@@ -18,7 +18,7 @@ _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _NAMED: Final = re.compile(r'[^\W\d][^"@\[\]=!,|]*')
 _TAG: Final = re.compile(r"[A-Z][A-Z0-9_]{0,30}")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
-_NOTHING: Final = "@NOT_FOUND"
+NOTHING: Final = "^^NOT_FOUND@1"  # no record is called that
 
 
 def place_of(name: str, number: int) -> str:
@@ -157,7 +157,7 @@ def _finish(draft: Draft, for_each: str, columns: Sequence[Column], fields: Fiel
     draft.put("")
     draft.put(f"for_each: {for_each}")
     draft.put("")
-    put_event(draft, fields, missing=_NOTHING)
+    put_event(draft, fields, missing=NOTHING)
     put_codes(draft, fields, known)
     put_unused(draft, columns, fields)
     commas = [column for column in columns if column.values and column.share(_DECIMAL_COMMA) > 0.5]
