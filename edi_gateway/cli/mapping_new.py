@@ -50,8 +50,9 @@ def new_mapping(
 
 
 def _own_folder(library: Library) -> Path:
-    """Where mappings of one's own belong: never into the installed package."""
-    own = [folder for folder in library.folders if folder != SHIPPED_MAPPINGS[0]]
+    """Where mappings of one's own belong: not beside the shipped ones, unless this is the folder they lie in."""
+    here = Path("mappings").resolve()
+    own = [folder for folder in library.folders if folder == here or folder not in SHIPPED_MAPPINGS]
     return own[0] if own else Path("mappings")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,7 +138,8 @@ def test_json_gives_its_events_with_the_number_outward(tmp_path: Path) -> None:
 
 def test_xml_numbers_are_those_of_what_holds_the_event(tmp_path: Path) -> None:
     """A sample with one shipment must not make a mapping that gives its number to the events of others."""
-    parcel = "<parcel><pin>{0}</pin><history><event><code>D</code><date>2026-10-25T11:40:00Z</date></event></history></parcel>"
+    history = "<history><event><code>D</code><date>2026-10-25T11:40:00Z</date></event></history>"
+    parcel = f"<parcel><pin>{{0}}</pin>{history}</parcel>"
     new(f"<r>{parcel.format('7023210039414604')}</r>", tmp_path)
     both = f"<r>{parcel.format('7023210039414604')}{parcel.format('7023210039414605')}</r>"
     assert [number for number, _, _ in events(both, tmp_path)] == ["7023210039414604", "7023210039414605"]
@@ -197,9 +199,22 @@ def test_a_packed_sample_is_unpacked(tmp_path: Path) -> None:
     done, written = new(gzip.compress(PLAIN_CSV.encode()), tmp_path)
     assert done.exit_code == 0, done.output
     assert "@Sendungsnr" in written
-    bomb = sample_of("bomb", gzip.compress(b"a;b\n" * (MOST // 2)))
-    assert len(bomb.content) <= MOST
+    packed = gzip.compress(b"a;b\n" * 20_000_000)
+    tracemalloc.start()
+    bomb = sample_of("bomb", packed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert not bomb.whole
+    assert peak < 10 * MOST
+
+
+def test_values_of_the_sample_cannot_break_out_of_their_comments(tmp_path: Path) -> None:
+    """Neither the file nor the terminal is steered by what a carrier sends."""
+    event = {"trackingNumber": "JX0000000001", "code": "A\x1b[31m", "text": "b\ncodes: {}\x1b[0m" + "c" * 5_000}
+    done, written = new(json.dumps([event | {"eventTime": "2026-10-25T11:40:00Z"}]), tmp_path)
+    assert done.exit_code == 0, done.exception
+    assert "\x1b" not in written + done.output
+    assert max(map(len, written.splitlines())) < 400
 
 
 @pytest.mark.parametrize("cut", [("[", "{}", "]"), ("<r>", "", "</r>"), ("", "", "")], ids=["json", "xml", "csv"])
@@ -241,8 +256,8 @@ def _loads(raw: bytes, folder: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     target.write_text(text, encoding="utf-8")
     library = Library([folder, MAPPINGS])
-    assert library.reader("speedy/status")
-    assert library.format("speedy/status")
+    library.reader("speedy/status")
+    library.format("speedy/status")
     assert max(map(len, text.splitlines())) < 5_000
 
 
