@@ -14,6 +14,7 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.located import Located, did_you_mean, load, validate
 from edi_gateway.mapping import harmonize, render
 from edi_gateway.mapping.codebook import Codebook, Table
+from edi_gateway.mapping.named import named_places
 from edi_gateway.mapping.path import Levels, Syntax
 from edi_gateway.mapping.path import Path as Place
 from edi_gateway.mapping.schema import (
@@ -26,7 +27,6 @@ from edi_gateway.mapping.schema import (
     ReportPlaces,
     SharedReasons,
     SharedTable,
-    named_places,
 )
 from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import Format
