@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from edi_gateway.cli.mapping_new import new_mapping
 from edi_gateway.cli.output import console, show
 from edi_gateway.cli.settings import Settings
 from edi_gateway.errors import ConfigError
 from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline.samples import Sample, actual, differences, samples, write_golden
 
-mapping = typer.Typer(no_args_is_help=True, help="The mappings there are, and their samples as tests.")
+mapping = typer.Typer(no_args_is_help=True, help="The mappings there are, a first one from a sample, samples as tests.")
+mapping.command("new")(new_mapping)
 
 
 @mapping.command("list")
