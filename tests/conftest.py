@@ -19,7 +19,7 @@ structlog.configure(
 )
 
 # "fast" is for every day; "ci" tries harder and always in the same way, so that a red build can be repeated.
-settings.register_profile("fast", max_examples=30, deadline=None)
+settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile(
     "ci",
     max_examples=150,

@@ -264,7 +264,7 @@ class _Carrier:
             closing = str(next(self._count))
             self._world.spoilt.append(Spoilt(file, "UNZ, element 2", closing, f"reference {reference}"))
             return _INTERCHANGE[self._name](reference, [message], closing)
-        self._world.spoilt.append(Spoilt(file, f"interchange {reference}", "", "UNZ"))
+        self._world.spoilt.append(Spoilt(file, "UNZ", "end of file", "UNZ"))
         text = _INTERCHANGE[self._name](reference, [message])
         return text[: text.index("DTM+")]
 

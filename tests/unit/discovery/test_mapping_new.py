@@ -273,7 +273,7 @@ _TREES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     raw=st.binary(max_size=300),
     start=st.sampled_from([b"", b"UNB+UNOA:1+", b"ISA*00*", b"<a>", b"{", b"[", b"\x1f\x8b"]),
@@ -285,7 +285,7 @@ def test_any_bytes_give_a_mapping_that_loads_or_a_reason(
     _loads(start + raw, tmp_path_factory.mktemp("any"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=st.lists(st.lists(_CELLS, min_size=2, max_size=6), max_size=8), delimiter=st.sampled_from(";,\t|"))
 def test_any_rows_give_a_mapping_that_loads_or_a_reason(
     rows: list[list[str]], delimiter: str, tmp_path_factory: pytest.TempPathFactory
@@ -295,7 +295,7 @@ def test_any_rows_give_a_mapping_that_loads_or_a_reason(
     _loads(text.encode("utf-8", "replace"), tmp_path_factory.mktemp("rows"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tree=_TREES)
 def test_any_tree_gives_a_mapping_that_loads_or_a_reason(
     tree: object, tmp_path_factory: pytest.TempPathFactory

@@ -115,7 +115,7 @@ def assert_accounted_for(content: bytes, found: list[Read]) -> None:
             continue
         starts = [one.position.start for one in each.messages]
         ends = [one.position.end for one in each.messages]
-        at = content.find(b"~ST*", place.start, place.end)
+        at = content.find(b"~ST*", place.start + 105, place.end)  # what looks like one within ISA is none
         while at >= 0:
             owner = bisect_right(starts, at + 1) - 1
             assert owner >= 0
