@@ -54,7 +54,7 @@ def test_kills_change_nothing_on_postgresql(postgres_url: str, tmp_path: Path, r
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     engine.dispose()
     with own_server(tmp_path / "remote", FOLDERS) as server:
-        report = _under_fire(tmp_path, server, 20250306, kills=30 if FULL else 6, database=f"{postgres_url}/{name}")
+        report = _under_fire(tmp_path, server, 20250306, kills=30 if FULL else 4, database=f"{postgres_url}/{name}")
     record_property("crash", str(report))
 
 

@@ -23,6 +23,7 @@ from edi_gateway.store.alarms import AlarmKind, alarms
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import METADATA, DeliveryState, DocumentState, Outcome
 from edi_gateway.wiring import Wired
+from tests.acceptance.dropping import FULL
 from tests.unit.pipeline.iftsta import interchange, message, sts
 from tests.unit.pipeline.outbound import Mailbox
 from tests.unit.pipeline.partnership import OUTLET, said, sealed, take, wired
@@ -216,6 +217,7 @@ async def test_answers_travel_like_any_delivery(db: Database, partners: Wired) -
     assert (delivery.state, delivery.attempts) == (DeliveryState.DELIVERED, 1)
 
 
+@pytest.mark.parametrize("db", ["sqlite", "postgres"] if FULL else ["sqlite"], indirect=True)
 def test_a_kill_at_any_step_leaves_one_answer_for_each_interchange(db: Database, tmp_path: Path) -> None:
     """However often the process dies while it records and seals: no interchange without one, none with two."""
     url = db._url.render_as_string(hide_password=False)
