@@ -38,7 +38,7 @@ class Mutant(NamedTuple):
 
 _UNSAID: Final[frozenset[Kind]] = frozenset({"never told", "status", "document", "quarantine", "books"})
 _MUTANTS: Final = (
-    Mutant("ack_before_store", "committing", "before", "lost document", _UNSAID | {"event count"}),
+    Mutant("ack_before_store", "committing", "before", "lost document", _UNSAID | {"event count", "told wrongly"}),
     Mutant("events_apart_from_outbox", "duty entered", "before", "never told", frozenset({"status"}), comes_again=True),
     Mutant("control_number_apart", "document sealed", "before", "control numbers"),
     Mutant("marked_before_events", "events recorded", "before", "event count", _UNSAID),
