@@ -70,6 +70,12 @@ class Receipt:
     content: memoryview = field(default_factory=lambda: memoryview(b""))  # its bytes
 
     @property
+    def answerable(self) -> bool:
+        """Whether anything can be said at all: without reference and sender there is nobody to say it to."""
+        interchange = self.interchange
+        return bool(interchange.control_ref and interchange.sender.id and interchange.recipient.id)
+
+    @property
     def refusal(self) -> Finding | None:
         """The finding that sets all of it aside."""
         findings = (one for one in self.interchange.findings if one.severity is Severity.QUARANTINE)

@@ -106,7 +106,7 @@ class Answering:
     def _silent(self, receiving: _Receiving) -> bool:
         """Whether nothing is to be said: to nobody, or to an acknowledgement."""
         receipt = receiving.receipt(self.content)
-        if not self.acknowledge.writer.possible(receipt):
+        if not receipt.answerable:
             return True
         if receiving.count or receiving.acknowledgements:
             return not receiving.count

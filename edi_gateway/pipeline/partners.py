@@ -31,9 +31,6 @@ class AnswerWriter(Protocol):
     def sequence(self, receipt: Receipt) -> str:
         """Whose control numbers an answer to this bears."""
 
-    def possible(self, receipt: Receipt) -> bool:
-        """Whether it is known whom to answer."""
-
     def acknowledges(self, content: memoryview) -> bool:
         """Whether these bytes of an interchange that cannot be read are acknowledgements themselves."""
 

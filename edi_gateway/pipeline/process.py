@@ -65,14 +65,16 @@ def process(
         accept_test=channel.accept_test,
         opening=channel.opening,
     )
-    plain = opened(content, channel.opening) if is_closed(content, channel.opening) else content
-    answering = Answering(document, plain, channel.acknowledge) if answer and channel.acknowledge else None
+    answering = None
+    if answer and channel.acknowledge:
+        plain = opened(content, channel.opening) if is_closed(content, channel.opening) else content
+        answering = Answering(document, plain, channel.acknowledge)
     recorder = Recorder(document, channel, destinations, whole, told, unentered, stale, answering)
     most = None if whole else EVENTS_PER_TRANSACTION
     pieces = batches(
         _until(readings, stopping), channel.partner.carrier, most, channel.dedupe_window, answered=answering is not None
     )
-    outcome = None
+    outcome, noted = None, broken_off
     try:
         with Behind(begin or db.write) as behind:
             for batch, last in pieces:
@@ -81,8 +83,9 @@ def process(
                     if last:
                         outcome = recorder.settle(connection)
                         settling(connection)
-                    else:
+                    elif not noted:
                         inbox.note_reading(connection, document.id, reading)
+                        noted = True
     except _StoppedError:
         return None
     return outcome

@@ -36,12 +36,6 @@ class EdifactAnswers:
         return f"EDIFACT {receipt.interchange.recipient} {receipt.interchange.sender}"
 
     @staticmethod
-    def possible(receipt: Receipt) -> bool:
-        """Whether anything can be said at all: without reference and sender there is nobody to say it to."""
-        interchange = receipt.interchange
-        return bool(interchange.control_ref and interchange.sender.id and interchange.recipient.id)
-
-    @staticmethod
     def acknowledges(content: memoryview) -> bool:
         """Whether these bytes of an interchange, broken as it may be, hold acknowledgements themselves."""
         found = _FIRST_MESSAGE.search(content[:_REACH])

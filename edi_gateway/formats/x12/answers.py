@@ -37,12 +37,6 @@ class X12Answers:
         return f"X12 {receipt.interchange.recipient} {receipt.interchange.sender}"
 
     @staticmethod
-    def possible(receipt: Receipt) -> bool:
-        """Whether anything can be said at all: without number and sender there is nobody to say it to."""
-        interchange = receipt.interchange
-        return bool(interchange.control_ref and interchange.sender.id and interchange.recipient.id)
-
-    @staticmethod
     def acknowledges(content: memoryview) -> bool:
         """Whether these bytes of an interchange, broken as it may be, hold acknowledgements and nothing else."""
         text = bytes(content)
