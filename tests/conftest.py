@@ -7,6 +7,9 @@ import os
 import structlog
 from hypothesis import HealthCheck, settings
 
+# The command is started hundreds of times: it is compiled once, whatever the shell says.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 pytest_plugins = ["tests.servers", "tests.postgres", "tests.databases", "tests.gnupg", "tests.acceptance.reporting"]
 
 # As the daemon does: by itself, structlog would draw the values of all variables of each traceback, for seconds.

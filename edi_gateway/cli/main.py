@@ -4,30 +4,55 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from edi_gateway.cli.check import check
-from edi_gateway.cli.deliveries import deliveries
-from edi_gateway.cli.documents import documents
-from edi_gateway.cli.events import events, subscribe, unmapped, unsubscribe
-from edi_gateway.cli.ledger import ledger
-from edi_gateway.cli.mapping import mapping
-from edi_gateway.cli.outbox import outbox
-from edi_gateway.cli.quarantine import quarantine
-from edi_gateway.cli.replay import replay
-from edi_gateway.cli.run import run
-from edi_gateway.cli.schema import schema
 from edi_gateway.cli.settings import Settings
-from edi_gateway.cli.status import status
-from edi_gateway.cli.translate import translate
-from edi_gateway.cli.trust import trust
 from edi_gateway.errors import ConfigError, GatewayError
 
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
+_COMMANDS: Final = {
+    name: f"edi_gateway.cli.{module or name}"
+    for name, module in {
+        **dict.fromkeys(("run", "check", "trust", "translate", "replay", "status", "ledger"), ""),
+        **dict.fromkeys(("events", "unmapped", "subscribe", "unsubscribe"), "events"),
+        **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "outbox", "mapping"), ""),
+    }.items()
+}
+
+
+class _Commands(TyperGroup):
+    """The commands, each imported when it is called: no other's needs keep a person waiting."""
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002  as typer calls it
+        """The commands in the order of the help."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002  as typer calls it
+        """The command of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            found = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+            if not isinstance(found, typer.Typer):
+                alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+                alone.command(cmd_name)(found)
+                found = alone
+            self.commands[cmd_name] = get_command(found)
+        return self.commands[cmd_name]
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,15 +73,6 @@ def _settings(
     _version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="say the version"),
 ) -> None:
     context.obj = Settings(config)
-
-
-for command in (run, check, trust, translate, replay, status, ledger, events, unmapped, subscribe, unsubscribe, schema):
-    app.command()(command)
-app.add_typer(documents, name="documents")
-app.add_typer(quarantine, name="quarantine")
-app.add_typer(deliveries, name="deliveries")
-app.add_typer(outbox, name="outbox")
-app.add_typer(mapping, name="mapping")
 
 
 def main() -> None:

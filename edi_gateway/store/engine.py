@@ -9,10 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -92,7 +88,7 @@ class Database:
             _upgrade(connection)
 
     def _is_current(self) -> bool:
-        head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+        head = max(path.name for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))[:4]
         try:
             with self.read() as connection:
                 found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -222,6 +218,11 @@ def _transient() -> Iterator[None]:
 
 
 def _upgrade(connection: Connection) -> None:
+    # Imported by who needs it alone: it takes longer than most commands.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -18,7 +18,7 @@ from tests.acceptance.partners import drop
 from tests.guards.project import ROOT
 from tests.servers import ServerUnderTest, own_server
 
-INTERCHANGES: Final = 1_000 if FULL else 60
+INTERCHANGES: Final = 1_000 if FULL else 40
 _SEED: Final = 20261012
 _PATIENCE: Final = 600 if FULL else 90  # seconds
 FOLDERS: Final = ("edi/out", "edi/acks", "x12/out", "x12/acks", "globex/in", "globex/acks")

@@ -25,7 +25,7 @@ from tests.servers import ServerUnderTest, openssh_server, own_server
 
 ServerFactory = Callable[[Path, Iterable[str]], AbstractContextManager[ServerUnderTest]]
 _QUICK: Final = Pace(poll="100ms", batch="200ms")
-_FILES: Final = 50 if FULL else 25
+_FILES: Final = 50 if FULL else 16
 _SEEDS: Final = (20250304, 20250305)  # of worlds
 _RUNS: Final = [*product((own_server, openssh_server), _SEEDS)] if FULL else [(own_server, _SEEDS[0])]
 
@@ -39,9 +39,9 @@ def test_kills_change_nothing(
 ) -> None:
     """Killed at any point while files keep coming, the gateway loses nothing and says nothing twice."""
     with open_server(tmp_path / "remote", FOLDERS) as server:
-        report = _under_fire(tmp_path, server, world_seed, kills=50 if FULL else 10)
+        report = _under_fire(tmp_path, server, world_seed, kills=50 if FULL else 8)
     record_property("crash", str(report))
-    assert report.kills == (50 if FULL else 10)
+    assert report.kills == (50 if FULL else 8)
     if FULL:
         assert STEPS.keys() - report.tripped.keys() == set()
 
@@ -60,7 +60,7 @@ def test_kills_change_nothing_on_postgresql(postgres_url: str, tmp_path: Path, r
 
 def test_pauses_change_nothing(tmp_path: Path, record_property: Record) -> None:
     """A machine that is suspended within a request, for longer than any time-out, goes on when it wakes up."""
-    pauses, seconds = 8 if FULL else 2, 2.5
+    pauses, seconds = 8 if FULL else 1, 2.5
     impatient = _QUICK._replace(time_outs=", connect_timeout: 1s, request_timeout: 1s, keepalive: 1s")
     with own_server(tmp_path / "remote", FOLDERS) as server:
         report = _under_fire(tmp_path, server, 20250307, pauses=(pauses, seconds), pace=impatient)

@@ -62,9 +62,9 @@ def test_demo_holds_and_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_demo_fails_when_nothing_can_be_delivered(tmp_path: Path) -> None:
     """A server that refuses to be written to lets no file arrive: the demo ends in time and says what is missing."""
-    done = _demo(tmp_path, "--refuse", "write", "--seconds", "9")
+    done = _demo(tmp_path, "--refuse", "write", "--seconds", "7")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "after 9 seconds not everything has arrived" in done.stdout
+    assert "after 7 seconds not everything has arrived" in done.stdout
     assert "missing nordlog NLGU4428167 21 " in done.stdout
     assert [] == _processes_of(tmp_path)
     assert [] == list(tmp_path.iterdir())

@@ -20,7 +20,7 @@ ServerFactory = Callable[[Path, Iterable[str]], AbstractContextManager[ServerUnd
 @pytest.mark.parametrize("open_server", [own_server, openssh_server])
 def test_customers_receive_exactly_what_happened(open_server: ServerFactory, tmp_path: Path) -> None:
     """Of files with copies, retellings, mistakes and cancellations, each customer gets each of its facts once."""
-    world = make_world(200 if FULL else 40, seed=20250303)
+    world = make_world(200 if FULL else 20, seed=20250303)
     half = len(world.files) // 2
     with open_server(tmp_path / "remote", FOLDERS) as server, Gateway(tmp_path, server) as gateway:
         gateway.command("subscribe", "globex", *world.subscriptions())

@@ -20,7 +20,7 @@ from sftp_test_server.faults import Drop, Faults, Fsync, SlowList, Stall, Trickl
 from tests.integration.sftp_support import Leaks, Recall, Road, full, names, options, poll, put
 from tests.servers import ServerUnderTest, own_server
 
-ROUNDS = 20 if full() else 3
+ROUNDS = 20 if full() else 2
 CONNECTING = ("accept", "banner", "kex", "login", "subsystem", "init")
 PULLING = (*CONNECTING, "list", "readdir", "open", "read", "close", "lstat", "remove")
 PUSHING = (*CONNECTING, "stat", "open", "write", "fsync", "close", "rename")

@@ -21,7 +21,7 @@ def main(url: str, folder: Path) -> None:
     """Run, and say how many steps were killed."""
     partners = wired(folder, "[contrl, aperak]")
     process.EVENTS_PER_TRANSACTION = 1  # so that the document takes several
-    content = b"".join(interchange(message(sts(f"K{n}", "ZZ", 0)), ref=f"I{n}") for n in (1, 2, 3))
+    content = b"".join(interchange(message(sts(f"K{n}", "ZZ", 0)), ref=f"I{n}") for n in (1, 2))
     db = Database(url)
     inbox.receive(db, "speedy", [RawDocument("speedy/files", "a", content, utc_now())])
     db.close()
