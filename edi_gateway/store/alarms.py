@@ -21,8 +21,7 @@ ALARM: Final = METADATA.tables["alarm"]
 class AlarmKind(StrEnum):
     """What is wrong; the subject says with whom."""
 
-    CHANNEL_FAILING = "channel_failing"  # the carrier's server cannot be polled
-    HOST_KEY = "host_key"  # a server shows another key than the pinned one
+    CHANNEL_FAILING = "channel_failing"  # the carrier's server cannot be polled, or shows another key than the pinned one
     INTAKE_PAUSED = "intake_paused"  # the database takes nothing, so nothing is fetched
     CONFIGURATION = "configuration"  # what lies in the configuration folder could not be loaded
     DEAD_LETTER = "dead_letter"  # files a customer will not get by themselves
@@ -33,7 +32,7 @@ class AlarmKind(StrEnum):
     ORDER_BLOCKED = "order_blocked"  # a dead letter holds back the files behind it
 
 
-_OF_CHANNELS: Final = (AlarmKind.CHANNEL_FAILING, AlarmKind.HOST_KEY)
+_OF_CHANNELS: Final = (AlarmKind.CHANNEL_FAILING,)
 _OF_DESTINATIONS: Final = (
     AlarmKind.DEAD_LETTER,
     AlarmKind.SEALING_REFUSED,

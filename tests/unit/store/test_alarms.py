@@ -26,10 +26,10 @@ def test_an_alarm_noticed_often_stands_once_with_the_latest_word_and_the_first_t
 def test_each_cause_and_each_partner_has_its_own_alarm(db: Database) -> None:
     """Alarms of other kinds and other partners stay when one is cleared."""
     raise_alarm(db, FAILING, "nordlog/files", "refused")
-    raise_alarm(db, AlarmKind.HOST_KEY, "nordlog/files", "another key")
+    raise_alarm(db, AlarmKind.INTAKE_PAUSED, "nordlog/files", "full")
     raise_alarm(db, FAILING, "kurier/files", "refused")
     assert clear_alarm(db, FAILING, "nordlog/files")
-    assert shown(db) == [("host_key", "nordlog/files", "another key"), ("channel_failing", "kurier/files", "refused")]
+    assert shown(db) == [("intake_paused", "nordlog/files", "full"), ("channel_failing", "kurier/files", "refused")]
 
 
 def test_clearing_what_does_not_stand_is_nothing(db: Database) -> None:
