@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pkgutil
 import signal
 import subprocess
 import sys
@@ -20,10 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-import edi_gateway
 from edi_gateway.pipeline import process
 from edi_gateway.store import claims
 from tests.acceptance import steps
+from tests.command import import_all
 from tests.guards.project import ROOT
 
 _LOOK_AGAIN: Final = 0.002  # seconds
@@ -182,9 +181,7 @@ def _become(question: dict[str, Any]) -> int:
 
 
 def _prepare(mutants: Sequence[str]) -> None:
-    for module in pkgutil.walk_packages(edi_gateway.__path__, "edi_gateway."):
-        if "migrations" not in module.name:
-            import_module(module.name)
+    import_all()
     assert process.EVENTS_PER_TRANSACTION > _EVENTS_PER_TRANSACTION
     process.EVENTS_PER_TRANSACTION = _EVENTS_PER_TRANSACTION
     assert claims.LEASE > _LEASE

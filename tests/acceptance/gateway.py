@@ -15,6 +15,7 @@ from typing import IO, Any, Final, NamedTuple, Protocol, Self
 
 from edi_gateway.store.engine import Database
 from edi_gateway.store.shipments import overview
+from tests import command
 from tests.guards.project import ROOT
 from tests.servers import ServerUnderTest
 
@@ -23,7 +24,7 @@ MAILBOXES: Final = {"globex": "globex/in", "initech": "initech/in", "initech sta
 ZONES: Final = {"globex": "UTC", "initech": "Europe/Berlin", "initech status": "Europe/Berlin"}
 FOLDERS: Final = ("nordlog/out", "kurier/out", *MAILBOXES.values())
 _COMMAND: Final = (sys.executable, "-m", "edi_gateway.cli.main")
-_LOOK_AGAIN: Final = 0.01  # seconds between two looks at something another process changes
+_LOOK_AGAIN: Final = 0.05  # seconds between two looks at something another process changes
 
 _GATEWAY: Final = """\
 data: {data}
@@ -158,11 +159,6 @@ def start_as_usual(arguments: Arguments, log: IO[bytes]) -> Process:
     return subprocess.Popen([*_COMMAND, *arguments], stdin=subprocess.DEVNULL, stderr=log)
 
 
-def run_as_usual(arguments: Arguments) -> subprocess.CompletedProcess[str]:
-    """Run a command as operations do."""
-    return subprocess.run([*_COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60)
-
-
 class Gateway:
     """``edi-gateway run`` as a process that may be killed and started again; one log for all its lives."""
 
@@ -173,7 +169,7 @@ class Gateway:
         configure: Callable[[Path, ServerUnderTest], Path] = write_configuration,
         *,
         database: str = "",
-        run: Run = run_as_usual,
+        run: Run = command.run,
     ) -> None:
         self.config = configure(folder, server)
         self.log = folder / "gateway.log"

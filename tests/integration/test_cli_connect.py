@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
-from tests import configured
+from tests import command, configured
 from tests.servers import ServerUnderTest, openssh_server, own_server
 
 ROOT = Path(__file__).parents[2]
@@ -15,8 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def call(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the real command."""
-    command = [sys.executable, "-m", "edi_gateway.cli.main", "--config", str(config), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    return command.run(["--config", config, *arguments])
 
 
 def configuration(

@@ -18,6 +18,7 @@ from edi_gateway.pipeline.process import process_pending
 from edi_gateway.store import inbox, replays, shipments
 from edi_gateway.store.engine import Database
 from tests import configured
+from tests.command import run
 from tests.guards.project import ROOT
 from tests.unit.pipeline.iftsta import interchange, message, sts
 
@@ -60,9 +61,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(folder, *arguments), capture_output=True, text=True, cwd=ROOT, check=False, stdin=subprocess.DEVNULL
-    )
+    return run(["--config", folder / "config", "replay", *arguments])
 
 
 def unmapped(folder: Path) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from edi_gateway.store import claims, deliveries
 from edi_gateway.store.alarms import alarms
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import DeliveryState, Outcome
-from tests.guards.project import ROOT
+from tests import command
 from tests.unit.pipeline.outbound import owe, parcels, wire_globex
 from tests.unit.store.building import sealed
 
@@ -50,8 +48,7 @@ def database(config: Path) -> Iterator[Database]:
 
 def run(config: Path, *arguments: str, code: int = 0) -> str:
     """Run the real command; what it prints, and nothing else is said when all is well."""
-    command = [sys.executable, "-m", "edi_gateway.cli.main", "--config", str(config), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = command.run(["--config", config, *arguments])
     assert done.returncode == code, done.stderr
     assert bool(done.stderr) == bool(code), done.stderr
     return done.stdout if code == 0 else done.stderr
@@ -118,8 +115,6 @@ def test_what_waits_for_a_destination_that_is_gone_is_shown(config: Path) -> Non
         config, "status"
     )
     (config / "customers" / "globex.yaml").write_text("customer: [")
-    run_anyway = subprocess.run(
-        [sys.executable, "-m", "edi_gateway.cli.main", "--config", str(config), "status"],
-        capture_output=True, text=True, cwd=ROOT, check=True,
-    )  # fmt: skip
+    run_anyway = command.run(["--config", config, "status"])
+    assert run_anyway.returncode == 0
     assert "whether anything waits for partners that are gone is not known" in run_anyway.stderr

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.command import run
 from tests.unit.pipeline.iftsta import interchange, message, sts
 
 ROOT = Path(__file__).parents[3]
@@ -17,10 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 def translate(*arguments: object, config: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the real command."""
-    command = [sys.executable, "-m", "edi_gateway.cli.main", "--config", str(config or ROOT / "nowhere"), "translate"]
-    return subprocess.run(
-        [*command, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, check=False, env={**os.environ}
-    )
+    return run(["--config", config or ROOT / "nowhere", "translate", *arguments])
 
 
 def test_events_are_told_with_exit_code_0(tmp_path: Path) -> None:
