@@ -12,11 +12,13 @@ from edi_gateway.model import Finding, Level, Position, Severity
 _STATUS: Final = re.compile(rb"HTTP/\d(?:\.\d)? +(\d{3})([^\r\n]*)\r?\n")
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _MARKS: Final = (b"\xef\xbb\xbf",)
+_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")  # UTF-16, half of whose bytes look like padding
 
 
 def payload(content: bytes, most: int) -> tuple[bytes, int]:
     """The bytes that count, and where they begin. Raises DocumentError for nothing, too much, and a failed answer."""
-    begin = len(content) - len(content.lstrip(PADDING))
+    wide = content.startswith(_WIDE)
+    begin = 0 if wide else len(content) - len(content.lstrip(PADDING))
     status = _STATUS.match(content, begin)
     if status:
         if not status[1].startswith(b"2"):
@@ -27,7 +29,7 @@ def payload(content: bytes, most: int) -> tuple[bytes, int]:
     for mark in _MARKS:
         if content.startswith(mark, begin):
             begin += len(mark)
-    said = content[begin:].rstrip(PADDING)
+    said = content[begin:] if wide else content[begin:].rstrip(PADDING)
     if not said:
         raise refused("an empty file", "a document")
     if len(said) > most:
@@ -42,4 +44,5 @@ def refused(found: str, expected: str, advice: str = "", place: Position | None 
 
 def ends_with(content: bytes, marks: tuple[bytes, ...]) -> bool:
     """Whether the last byte that is no padding closes the document."""
-    return content[-4096:].rstrip(PADDING).endswith(marks)
+    last = content[-4096:]
+    return (last.replace(b"\0", b"") if content.startswith(_WIDE) else last).rstrip(PADDING).endswith(marks)

@@ -104,9 +104,7 @@ class Xml(Plugin):
 
     def is_complete(self, content: bytes) -> bool:
         """Whether the last tag is closed."""
-        return ends_with(
-            content.replace(b"\x00", b"") if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else content, (b">",)
-        )
+        return ends_with(content, (b">",))
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the document; raises DocumentError when it is no XML, or has a document type."""
@@ -154,10 +152,10 @@ def _parsed(content: bytes) -> etree._Element:
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        line, column = error.position
+        line, _ = error.position
         place = Position(line=line or 1)
         advice = "the document is cut short or no XML: ask the sender to send it again"
-        raise refused(_shown(content, line or 1), f"XML ({error.msg}, column {column})", advice, place) from None
+        raise refused(_shown(content, line or 1), f"XML ({error.msg})", advice, place) from None
     except (ValueError, LookupError) as error:
         raise refused(_shown(content, 1), f"XML ({error})") from None
     if root.getroottree().docinfo.doctype:

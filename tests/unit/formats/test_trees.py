@@ -184,3 +184,13 @@ def test_options_of_xml_that_make_no_sense_are_refused(options: dict[str, object
     """At start, not when the first file comes."""
     with pytest.raises(ValueError, match=r"records|max_size|recrods"):
         Xml.model_validate(options)
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(("syntax", "text"), [(Json(), '{"a": "1"}'), (Xml(records="/a"), "<a>1</a>")])
+def test_utf_16_is_read_to_its_last_byte(syntax: Format, text: str, codec: str) -> None:
+    """Half of its bytes look like padding, which is cut off elsewhere."""
+    content = f"\ufeff{text}".encode(codec)
+    assert syntax.is_complete(content)
+    assert not syntax.is_complete(content[:-2])
+    assert len([*bodies(syntax, content)]) == 1
