@@ -9,7 +9,7 @@ from typing import Final
 from edi_gateway.formats.control import PADDING
 from edi_gateway.formats.decoding import settle
 from edi_gateway.formats.syntax import CutSegment, Grammar, Shape, reading_of, shape_of
-from edi_gateway.model import Finding, Severity
+from edi_gateway.model import Finding
 
 _SERVICE_TAGS: Final = {letter.encode(): f"UN{letter}" for letter in "ABEGHTZ"}
 _PIECE: Final = 1 << 20  # bytes searched in one go
@@ -45,11 +45,6 @@ class Envelope:
     def declared(self) -> str:
         """What the document is said to be written in."""
         return self.codec if self.certain or not self.header else self.header.get(1)
-
-    @property
-    def broken(self) -> bool:
-        """Whether a finding sets the whole interchange aside."""
-        return any(finding.severity is Severity.QUARANTINE for finding in self.findings)
 
     def service_segments(self) -> Iterator[tuple[str, int]]:
         """Tag and offset of every service segment between UNB and ``end``; UNA only where a UNB follows it."""

@@ -16,6 +16,7 @@ from edi_gateway.formats.edifact.messages import ACKNOWLEDGEMENTS, MessageReader
 from edi_gateway.formats.edifact.survey import begins_here, headless, next_message, next_start, read_envelope, shown
 from edi_gateway.formats.edifact.tally import prepared_at
 from edi_gateway.formats.guide import guide_names, load_guide
+from edi_gateway.formats.strictness import Strict, empty_file, refused, strict_message
 from edi_gateway.formats.syntax import CutSegment
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
 from edi_gateway.plugins import Plugin
@@ -35,6 +36,7 @@ class Edifact(Plugin):
     accept: Literal["message", "interchange"] = Field(
         "message", description="'interchange': one message set aside sets its whole interchange aside"
     )
+    strict: Strict = False
 
     @field_validator("message")
     @classmethod
@@ -59,11 +61,11 @@ class Edifact(Plugin):
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """Read the interchanges in order, each envelope before its messages.
 
-        Raises DocumentError when the document is empty or nothing in it looks like EDIFACT.
+        Raises DocumentError when the document is empty (a remark, unless strict) or nothing in it looks like EDIFACT.
         """
         at, masked = skip_padding(content, 0), mask_shifted(content)
         if at == len(content):
-            raise _unreadable("an empty file", 0, "an interchange")
+            raise empty_file(content, "an interchange", strict=self.strict)
         banner = _banner(content, at)
         if banner:
             at = banner.at.end
@@ -84,7 +86,9 @@ class Edifact(Plugin):
         header, findings = envelope.header, list(envelope.findings)
         if banner:
             findings.insert(0, banner)
-        broken = envelope.broken
+        if self.strict:
+            findings = [*map(refused, findings)]
+        broken = any(finding.severity is Severity.QUARANTINE for finding in findings)
         if self.accept == "interchange" and not broken:
             reasons = refusal(self._messages(envelope))
             findings += reasons
@@ -102,7 +106,8 @@ class Edifact(Plugin):
         )
 
     def _messages(self, envelope: Envelope) -> Iterator[Message]:
-        return MessageReader(envelope, load_guide(self.message)).read()
+        messages = MessageReader(envelope, load_guide(self.message)).read()
+        return map(strict_message, messages) if self.strict else messages
 
 
 def _party(header: CutSegment | None, element: int) -> Party:

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from edi_gateway.errors import DocumentError
+from edi_gateway.formats.strictness import empty_file
 from edi_gateway.formats.text import PADDING
 from edi_gateway.model import Finding, Level, Position, Severity
 
@@ -14,7 +15,7 @@ _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _MARKS: Final = (b"\xef\xbb\xbf",)
 
 
-def payload(content: bytes, most: int) -> tuple[bytes, int]:
+def payload(content: bytes, most: int, *, strict: bool) -> tuple[bytes, int]:
     """The bytes that count, and where they begin. Raises DocumentError for nothing, too much, and a failed answer."""
     begin = len(content) - len(content.lstrip(PADDING))
     status = _STATUS.match(content, begin)
@@ -29,7 +30,7 @@ def payload(content: bytes, most: int) -> tuple[bytes, int]:
             begin += len(mark)
     said = content[begin:].rstrip(PADDING)
     if not said:
-        raise refused("an empty file", "a document")
+        raise empty_file(content, "a document", strict=strict)
     if len(said) > most:
         raise refused(f"{len(said)} bytes", f"at most {most} bytes", "raise max_size if this partner sends so much")
     return said, begin

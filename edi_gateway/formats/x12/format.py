@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from edi_gateway.errors import DocumentError
 from edi_gateway.formats.control import quoted, refusal, skip_padding
 from edi_gateway.formats.guide import guide_names
+from edi_gateway.formats.strictness import Strict, empty_file, refused, strict_message
 from edi_gateway.formats.x12.completeness import is_complete
 from edi_gateway.formats.x12.envelope import Envelope
 from edi_gateway.formats.x12.header import next_header
@@ -36,6 +37,7 @@ class X12(Plugin):
     salvage: bool = Field(
         default=False, strict=True, description="take the whole sets of an interchange that was cut short"
     )
+    strict: Strict = False
 
     @field_validator("message")
     @classmethod
@@ -60,11 +62,11 @@ class X12(Plugin):
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """Read the interchanges in order, each envelope before its messages.
 
-        Raises DocumentError when the document is empty or nothing in it looks like X12.
+        Raises DocumentError when the document is empty (a remark, unless strict) or nothing in it looks like X12.
         """
         at = skip_padding(content, 0)
         if at == len(content):
-            raise _unreadable("an empty file", 0, "an interchange")
+            raise empty_file(content, "an interchange", strict=self.strict)
         banner = _banner(content, at)
         if banner:
             at = banner.at.end
@@ -85,7 +87,9 @@ class X12(Plugin):
         header, findings = envelope.header, list(envelope.findings)
         if banner:
             findings.insert(0, banner)
-        broken = envelope.broken or header is None
+        if self.strict:
+            findings = [*map(refused, findings)]
+        broken = header is None or any(finding.severity is Severity.QUARANTINE for finding in findings)
         if self.accept == "interchange" and not broken:
             reasons = refusal(self._messages(envelope))
             findings += reasons
@@ -103,7 +107,8 @@ class X12(Plugin):
         )
 
     def _messages(self, envelope: Envelope) -> Iterator[Message]:
-        return MessageReader(envelope, self.message).read()
+        messages = MessageReader(envelope, self.message).read()
+        return map(strict_message, messages) if self.strict else messages
 
 
 def _banner(content: bytes, at: int) -> Finding | None:
