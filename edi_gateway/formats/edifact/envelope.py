@@ -78,11 +78,12 @@ class Envelope:
         return CutSegment(tag, 0, start, data.decode("latin-1"), reading_of(self.grammar, codec, wrapped=wrapped))
 
     def cut(self, data: bytes, start: int) -> Shape:
-        """The segments of ``data``, which begins at that offset and ends with a terminator."""
-        latin = data.decode("latin-1")
+        """The segments of ``data``, which begins at that offset; in a file cut short, the last may lack its terminator."""
+        latin, ending = data.decode("latin-1"), self.grammar.delimiters.terminator
         if self.tokens is self.content:
-            return shape_of(latin, self.grammar)
-        shape = shape_of(self.tokens[start : start + len(data)].decode("latin-1"), self.grammar)
+            return shape_of(latin if latin.endswith(ending) else latin + ending, self.grammar)
+        tokens = self.tokens[start : start + len(data)].decode("latin-1")
+        shape = shape_of(tokens if tokens.endswith(ending) else tokens + ending, self.grammar)
         texts = [latin[at : at + len(text)] for at, text in zip(shape.starts, shape.texts, strict=False)]
         return Shape(texts, shape.tags, shape.starts, wrapped=shape.wrapped, odd=shape.odd)
 

@@ -67,12 +67,19 @@ def _outside(content: bytes, start: int, *, found: str, expected: str, code: str
 
 
 def read_envelope(
-    content: bytes, start: int, *, masked: bytes, codec: str = "", references: References = "refuse"
+    content: bytes,
+    start: int,
+    *,
+    masked: bytes,
+    codec: str = "",
+    references: References = "refuse",
+    salvage: bool = False,
 ) -> Envelope:
     """Read the envelope that begins with UNA or UNB at ``start``.
 
     ``masked`` is the content with its shifted runs blotted out (read instead where the codec is ISO 2022); ``codec``
-    overrides what UNB declares; ``references`` says what a reference mismatch (0085 code 28) comes to.
+    overrides what UNB declares; ``references`` says what a reference mismatch (0085 code 28) comes to, ``salvage``
+    what becomes of an interchange without its end.
     """
     after = start + SERVICE_STRING_LENGTH if content.startswith(b"UNA", start) else start
     service_string = content[start:after]
@@ -92,7 +99,7 @@ def read_envelope(
         return _outside(content, start, found="end of file", expected=expected, code="13", end=len(content))
     size = len(content)
     draft = Envelope(content, content, grammar, FALLBACK, bool(codec), start, header, size, size)
-    return _survey(_settled(draft, service_string, masked, codec), codec, references)
+    return _survey(_settled(draft, service_string, masked, codec), codec, references, salvage=salvage)
 
 
 def _settled(draft: Envelope, service_string: bytes, masked: bytes, codec: str) -> Envelope:
@@ -106,11 +113,11 @@ def _settled(draft: Envelope, service_string: bytes, masked: bytes, codec: str) 
     return replace(settled, header=header, body=header.end)
 
 
-def _survey(envelope: Envelope, codec: str, references: References) -> Envelope:
+def _survey(envelope: Envelope, codec: str, references: References, *, salvage: bool) -> Envelope:
     """Balance the books up to UNZ; where that is missing, up to the next interchange or the end."""
     header = envelope.header
     assert header is not None
-    tally = Tally(envelope, header, references)
+    tally = Tally(envelope, header, references, salvage)
     tally.open(codec or codec_of(header.get(1), header.get(1, 4)), FALLBACK)
     end, following = _walk(tally)
     return replace(envelope, end=end, next=following, findings=tuple(tally.findings))

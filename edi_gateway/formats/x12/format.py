@@ -11,10 +11,11 @@ from pydantic import Field, field_validator
 from edi_gateway.errors import DocumentError
 from edi_gateway.formats.control import quoted, refusal, skip_padding
 from edi_gateway.formats.guide import guide_names
+from edi_gateway.formats.party import Parties, stranger
 from edi_gateway.formats.strictness import Strict, empty_file, refused, strict_message
 from edi_gateway.formats.x12.completeness import is_complete
 from edi_gateway.formats.x12.envelope import Envelope
-from edi_gateway.formats.x12.header import next_header
+from edi_gateway.formats.x12.header import Header, next_header
 from edi_gateway.formats.x12.messages import ACKNOWLEDGEMENTS, MessageReader
 from edi_gateway.formats.x12.survey import begins_here, headless, next_message, read_envelope
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
@@ -36,6 +37,12 @@ class X12(Plugin):
     )
     salvage: bool = Field(
         default=False, strict=True, description="take the whole sets of an interchange that was cut short"
+    )
+    senders: Parties = Field(
+        (), description="ID or ID:QUALIFIER of who may send here, one or a list; interchanges of others are set aside"
+    )
+    recipients: Parties = Field(
+        (), description="in the same form, who interchanges may be for; those for others are set aside"
     )
     strict: Strict = False
 
@@ -84,9 +91,11 @@ class X12(Plugin):
             at, banner = skip_padding(content, envelope.next), None
 
     def _interchange(self, envelope: Envelope, banner: Finding | None) -> Interchange:
-        header, findings = envelope.header, list(envelope.findings)
-        if banner:
-            findings.insert(0, banner)
+        header, findings = envelope.header, [banner] if banner else []
+        if header:
+            findings += stranger(header.sender, self.senders, _place(header, 6), "006")
+            findings += stranger(header.recipient, self.recipients, _place(header, 8), "009")
+        findings += envelope.findings
         if self.strict:
             findings = [*map(refused, findings)]
         broken = header is None or any(finding.severity is Severity.QUARANTINE for finding in findings)
@@ -109,6 +118,10 @@ class X12(Plugin):
     def _messages(self, envelope: Envelope) -> Iterator[Message]:
         messages = MessageReader(envelope, self.message).read()
         return map(strict_message, messages) if self.strict else messages
+
+
+def _place(header: Header, element: int) -> Position:
+    return Position(header.control_ref, tag="ISA", element=element, start=header.start, end=header.end)
 
 
 def _banner(content: bytes, at: int) -> Finding | None:
