@@ -78,7 +78,7 @@ class Envelope:
         return CutSegment(tag, 0, start, data.decode("latin-1"), reading_of(self.grammar, codec, wrapped=wrapped))
 
     def cut(self, data: bytes, start: int) -> Shape:
-        """The segments of ``data``, which begins at that offset; in a file cut short, the last may lack its terminator."""
+        """The segments of ``data``, which begins there; in a file cut short, the last may lack its terminator."""
         latin, ending = data.decode("latin-1"), self.grammar.delimiters.terminator
         if self.tokens is self.content:
             return shape_of(latin if latin.endswith(ending) else latin + ending, self.grammar)

@@ -80,6 +80,7 @@ REMARKED: Final[dict[str, tuple[type[Any], dict[str, Any], bytes, int]]] = {  # 
     "EDIFACT, a charset": (Edifact, {}, SOUND.replace(b"UNOC", b"UNOA").replace(b"RPT7", b"R\xf8"), 0),
     "EDIFACT, wrapped lines": (Edifact, {}, SOUND.replace(b"CNI+1+K77", b"CNI+1\n+K77", 1), 1),
     "EDIFACT, a segment out of place": (Edifact, {}, SOUND.replace(b"CNI+1+K77'", b"XYZ+1'CNI+1+K77'", 1), 1),
+    "EDIFACT, an unreleased separator": (Edifact, {}, SOUND.replace(b"CNI+1+K77", b"CNI+1+K77+2+X", 1), 1),
     "X12, a segment count": (X12, {}, MISCOUNTED_SET, 1),
     "X12, the count in GE": (X12, {}, x12.sample().replace(b"GE*1*", b"GE*4*"), 0),
     "X12, an ISA without its width": (X12, {}, x12.sample().replace(b"          *", b" *"), 0),
