@@ -18,6 +18,8 @@ from edi_gateway.model import Finding, Level, Position, Severity
 _HEADER: Final = re.compile(rb"[ \t\r\n]*+UNB(?=[^A-Za-z0-9\s])")
 _START: Final = re.compile(rb"(?s)(?:UNA.{6}[ \t\r\n]*+)?UNB(?=[^A-Za-z0-9\s][A-Z]{4}[^A-Za-z0-9\s])")
 _MESSAGE: Final = re.compile(rb"(?<![A-Za-z0-9])UN[GH](?=[^A-Za-z0-9\s])")
+_OTHER: Final = re.compile(rb"ISA(?=[^A-Za-z0-9\s])")
+_ADVICE: Final = "ask the sender for the file anew, with a sound interchange header"
 _WINDOW: Final = 1 << 20  # bytes searched at once: no other thread can run meanwhile
 _OVERLAP: Final = 4096  # bytes that the beginning of an interchange may reach into the next window
 
@@ -55,11 +57,13 @@ def headless(content: bytes, start: int) -> Envelope:
     end = next_start(content, start + 1)
     found, lacks_header = shown(content, start, end), _MESSAGE.match(content, start)
     expected, code = ("UNB", "13") if lacks_header else ("UNA or UNB", "33")
-    return _outside(content, start, found=found, expected=expected, code=code, end=end)
+    advice = "this is X12: let it come by a channel of its own" if _OTHER.match(content, start) else _ADVICE
+    return _outside(content, start, found=found, expected=expected, code=code, end=end, advice=advice)
 
 
-def _outside(content: bytes, start: int, *, found: str, expected: str, code: str, end: int) -> Envelope:
-    advice = "ask the sender for the file anew, with a sound interchange header"
+def _outside(
+    content: bytes, start: int, *, found: str, expected: str, code: str, end: int, advice: str = _ADVICE
+) -> Envelope:
     at = Position(start=start, end=end)
     finding = Finding(Severity.QUARANTINE, Level.INTERCHANGE, at, found, expected, advice, code)
     grammar = grammar_of(Delimiters())
