@@ -26,22 +26,22 @@ LIBRARY: Final = Library([MAPPINGS])
 DTM: Final = "DTM+334:202601020815:203"
 LX: Final = ("B10*SP4711*LD88*SPDY", "LX*1")
 MS1: Final = "MS1*DALLAS*TX*US"
-W, Q, I, M, E, D = "warning", "quarantine", "interchange", "message", "event", "document"
+W, Q, IC, M, E, D = "warning", "quarantine", "interchange", "message", "event", "document"
 
 Row = tuple[bytes, str, list[tuple[str, ...]]]
 
 
-def iftsta(*body: str, count: int | None = None, **envelope: str) -> bytes:
+def iftsta(*body: str, count: int | None = None, **envelope: Any) -> bytes:
     """An interchange of one message."""
     return edi.interchange(edi.message(*(body or edi.BODY), count=count), **envelope)
 
 
-def status(*below: str, sts: str = "STS+1+21", cni: str = "CNI+1+K77", **envelope: str) -> bytes:
+def status(*below: str, sts: str = "STS+1+21", cni: str = "CNI+1+K77", **envelope: Any) -> bytes:
     """An interchange of one status."""
     return iftsta("BGM+23+RPT7+9", cni, sts, *(below or (DTM,)), **envelope)
 
 
-def x214(*body: str, count: int | None = None, **envelope: str) -> bytes:
+def x214(*body: str, count: int | None = None, **envelope: Any) -> bytes:
     """An interchange of one set."""
     return x12.interchange(x12.group(x12.transaction(*(body or x12.BODY), count=count)), **envelope)
 
@@ -61,22 +61,22 @@ SOUND: Final = iftsta()
 SOUND_X12: Final = x214()
 EDIFACT: Final[dict[str, Row]] = {
     "1 a byte order mark and blanks": (b"\xef\xbb\xbf \r\n" + SOUND, ONE, []),
-    "1 a banner": (b"MAILBOX 17\n" + SOUND, ONE, [(W, I, "", "")]),
+    "1 a banner": (b"MAILBOX 17\n" + SOUND, ONE, [(W, IC, "", "")]),
     "1 more than a banner": (b"x" * 1100 + SOUND, "", [(Q, D, "", "")]),
     "2 line breaks behind terminators, of either kind": (
         SOUND.replace(b"'", b"'\r\n", 3).replace(b"'D", b"'\nD"), ONE, [],
     ),
     "2 line breaks instead of terminators": (iftsta(una="UNA:+.? \n", after="\n"), ONE, []),
-    "3 lines wrapped at 80 characters": (wrapped(SOUND), ONE, [(W, I, "21", "UNZ"), (W, M, "21", "UNH")]),
-    "7 another reference in UNZ": (iftsta(trailer="UNZ+1+REF2"), "", [(Q, I, "28", "UNZ")]),
+    "3 lines wrapped at 80 characters": (wrapped(SOUND), ONE, [(W, IC, "21", "UNZ"), (W, M, "21", "UNH")]),
+    "7 another reference in UNZ": (iftsta(trailer="UNZ+1+REF2"), "", [(Q, IC, "28", "UNZ")]),
     "8 another count in UNT": (iftsta(count=18), ONE, [(W, M, "29", "UNT")]),
     "8 another count and reference in UNT": (
         SOUND.replace(b"UNT+6+M1", b"UNT+18+M9"), "", [(Q, M, "28", "UNT"), (W, M, "29", "UNT")],
     ),
-    "9 no UNZ": (SOUND.partition(b"UNZ")[0], "", [(Q, I, "13", "UNZ")]),
+    "9 no UNZ": (SOUND.partition(b"UNZ")[0], "", [(Q, IC, "13", "UNZ")]),
     "10 two interchanges": (SOUND + SOUND.replace(b"REF1", b"REF2"), f"{ONE} {ONE}", []),
     "10 an empty file": (b"", "", [(W, D, "", "")]),
-    "10 X12 behind it": (SOUND + SOUND_X12, ONE, [(Q, I, "33", "")]),
+    "10 X12 behind it": (SOUND + SOUND_X12, ONE, [(Q, IC, "33", "")]),
     "12 no UNA, or one with a decimal comma": (
         SOUND + status(una="UNA:+,? '").replace(b"REF1", b"REF2"), f"{ONE} {ONE}", [],
     ),
@@ -87,9 +87,9 @@ EDIFACT: Final[dict[str, Row]] = {
     ),
     "13 saved anew as UTF-8": (status(DTM, "LOC+14+:::K\xc3\xb8ge"), ONE, [(W, M, "21", "LOC")]),
     "14 a date of eight digits in UNB": (
-        iftsta(header=edi.UNB.replace("260102", "20260102")), ONE, [(W, I, "12", "UNB")],
+        iftsta(header=edi.UNB.replace("260102", "20260102")), ONE, [(W, IC, "12", "UNB")],
     ),
-    "14 a date that is none in UNB": (iftsta(header=edi.UNB.replace("260102", "202502")), ONE, [(W, I, "12", "UNB")]),
+    "14 a date that is none in UNB": (iftsta(header=edi.UNB.replace("260102", "202502")), ONE, [(W, IC, "12", "UNB")]),
     "15 a date where the format says time": (status("DTM+334:20260102:203"), "DELIVERED 02", [(W, E, "", "DTM")]),
     "15 the 48th month": (status("DTM+334:20264802:102"), "", [(Q, E, "12", "DTM")]),
     "15 the year 2099": (status("DTM+334:209901020815:203"), "", [(Q, E, "12", "DTM")]),
@@ -106,37 +106,37 @@ EDIFACT: Final[dict[str, Row]] = {
     "19 no tracking number at all": (status(cni="CNI+1"), "", [(Q, E, "13", "STS")]),
     "20 separators at the end": (iftsta(header=edi.UNB + "++++"), ONE, []),
     "20 references padded with zeros": (SOUND.replace(b"+REF1+", b"+00042+").replace(b"REF1", b"42"), ONE, []),
-    "21 the test indicator": (iftsta(header=f"{edi.UNB}++++1"), "", [(Q, I, "25", "")]),
+    "21 the test indicator": (iftsta(header=f"{edi.UNB}++++1"), "", [(Q, IC, "25", "")]),
 }  # fmt: skip
 OF_X12: Final[dict[str, Row]] = {
     "1 a byte order mark and blanks": (b"\xef\xbb\xbf \r\n" + SOUND_X12, ONE, []),
-    "1 a banner": (b"MAILBOX 17\n" + SOUND_X12, ONE, [(W, I, "", "")]),
+    "1 a banner": (b"MAILBOX 17\n" + SOUND_X12, ONE, [(W, IC, "", "")]),
     "1 more than a banner": (b"x" * 1100 + SOUND_X12, "", [(Q, D, "022", "")]),
     "2 line feeds are the terminator": (x214(after="\n"), ONE, []),
     "2 line breaks behind some terminators": (SOUND_X12.replace(b"~", b"~\r\n", 3), ONE, []),
-    "3 lines wrapped at 80 characters": (wrapped(SOUND_X12), ONE, [(W, I, "022", "ISA"), (W, M, "5", "ST")]),
+    "3 lines wrapped at 80 characters": (wrapped(SOUND_X12), ONE, [(W, IC, "022", "ISA"), (W, M, "5", "ST")]),
     "4 a control character as terminator": (x214(after="\x05"), ONE, []),
-    "4 a terminator of several bytes": (SOUND_X12.replace(b"~", "…".encode()), ONE, [(W, I, "004", "ISA")]),
+    "4 a terminator of several bytes": (SOUND_X12.replace(b"~", "…".encode()), ONE, [(W, IC, "004", "ISA")]),
     "5 an ISA that lost its blanks and zeros": (
-        SOUND_X12.replace(b"          *", b" *").replace(b"*000000042*0", b"*42*0"), ONE, [(W, I, "022", "ISA")],
+        SOUND_X12.replace(b"          *", b" *").replace(b"*000000042*0", b"*42*0"), ONE, [(W, IC, "022", "ISA")],
     ),
     "6 no repetition separator in a version that has one": (
-        x214(header=x12.isa(version="00604")), ONE, [(W, I, "032", "ISA")],
+        x214(header=x12.isa(version="00604")), ONE, [(W, IC, "032", "ISA")],
     ),
-    "7 another number in IEA": (x214(trailer="IEA*1*000000000"), "", [(Q, I, "001", "IEA")]),
+    "7 another number in IEA": (x214(trailer="IEA*1*000000000"), "", [(Q, IC, "001", "IEA")]),
     "8 another count in SE": (x214(count=104), ONE, [(W, M, "4", "SE")]),
     "8 another count and number in SE": (
         SOUND_X12.replace(b"SE*7*0001", b"SE*104*0009"), "", [(Q, M, "3", "SE"), (W, M, "4", "SE")],
     ),
-    "9 no GE and IEA": (SOUND_X12.partition(b"GE*")[0], "", [(Q, I, "023", "")]),
+    "9 no GE and IEA": (SOUND_X12.partition(b"GE*")[0], "", [(Q, IC, "023", "")]),
     "10 two interchanges": (SOUND_X12 + SOUND_X12.replace(b"000000042", b"000000043"), f"{ONE} {ONE}", []),
     "10 an empty file": (b"\r\n", "", [(W, D, "", "")]),
-    "10 EDIFACT behind it": (SOUND_X12 + SOUND, ONE, [(Q, I, "022", "")]),
+    "10 EDIFACT behind it": (SOUND_X12 + SOUND, ONE, [(Q, IC, "022", "")]),
     "13 bytes that are not UTF-8": (
         at7("AT7*D1*NS***20260102*0815*CT").replace(b"DALLAS", b"K\xf8ge"), ONE, [(W, M, "6", "MS1")],
     ),
     "14 a date that is none in ISA": (
-        SOUND_X12.replace(b"*260102*0930*U", b"*261302*0930*U"), ONE, [(W, I, "014", "ISA")],
+        SOUND_X12.replace(b"*260102*0930*U", b"*261302*0930*U"), ONE, [(W, IC, "014", "ISA")],
     ),
     "15 the 13th month": (at7("AT7*D1*NS***20261302*0815*CT"), "", [(Q, E, "8", "AT7")]),
     "16 zones by season, by offset, and of the place": (
@@ -165,7 +165,7 @@ OF_X12: Final[dict[str, Row]] = {
     "20 numbers padded with zeros": (
         SOUND_X12.replace(b"*0930*17*", b"*0930*00017*").replace(b"*000000042~", b"*42~"), ONE, [],
     ),
-    "21 the test indicator": (x214(header=x12.isa(usage="T")), "", [(Q, I, "25", "")]),
+    "21 the test indicator": (x214(header=x12.isa(usage="T")), "", [(Q, IC, "25", "")]),
 }  # fmt: skip
 
 
@@ -222,15 +222,15 @@ def test_without_any_zone_a_time_is_a_warning() -> None:
 
 SWITCHES: Final[dict[str, tuple[bytes, Any, list[tuple[str, ...]]]]] = {
     "7 control references that differ, EDIFACT": (
-        EDIFACT["7 another reference in UNZ"][0], Edifact(control_references="warn"), [(W, I, "28", "UNZ")],
+        EDIFACT["7 another reference in UNZ"][0], Edifact(control_references="warn"), [(W, IC, "28", "UNZ")],
     ),
     "7 control references that differ, X12": (
-        OF_X12["7 another number in IEA"][0], X12(control_references="warn"), [(W, I, "001", "IEA")],
+        OF_X12["7 another number in IEA"][0], X12(control_references="warn"), [(W, IC, "001", "IEA")],
     ),
     "9 what is whole of a file cut short, EDIFACT": (
-        EDIFACT["9 no UNZ"][0], Edifact(salvage=True), [(W, I, "13", "UNZ")],
+        EDIFACT["9 no UNZ"][0], Edifact(salvage=True), [(W, IC, "13", "UNZ")],
     ),
-    "9 what is whole of a file cut short, X12": (OF_X12["9 no GE and IEA"][0], X12(salvage=True), [(W, I, "023", "")]),
+    "9 what is whole of a file cut short, X12": (OF_X12["9 no GE and IEA"][0], X12(salvage=True), [(W, IC, "023", "")]),
     "13 a charset known from elsewhere": (
         EDIFACT["13 bytes beyond the declared charset"][0], Edifact(charset="cp1252"), [],
     ),
@@ -251,6 +251,6 @@ def test_what_is_for_somebody_else_is_set_aside_where_the_channel_says_whom_it_i
     for_us = Edifact(senders=["CARRIER:ZZZ"], recipients=["HUB:14"])
     assert told(said(SOUND, "standard/iftsta", "Europe/Berlin", for_us)) == ONE
     elsewhere = said(SOUND.replace(b"HUB:14", b"HUB9:14"), "standard/iftsta", "Europe/Berlin", for_us)
-    assert noticed(elsewhere) == [(Q, I, "7", "UNB")]
+    assert noticed(elsewhere) == [(Q, IC, "7", "UNB")]
     stranger = said(SOUND_X12.replace(b"*SPDY      ", b"*SPDX      "), "standard/x12-214", "", X12(senders=["SPDY"]))
-    assert noticed(stranger) == [(Q, I, "006", "ISA")]
+    assert noticed(stranger) == [(Q, IC, "006", "ISA")]
