@@ -15,6 +15,7 @@ from edi_gateway.store import findings, inbox, interchanges
 from edi_gateway.store.tables import Document, DocumentState, Interchange
 
 _SHOWN = ("number", "control_ref", "sender", "recipient", "prepared_at", "state", "repeats")
+_NOTICED = ("id", "severity", "state", "at", "found", "expected", "code")
 documents = typer.Typer(no_args_is_help=True, help="Every file that arrived, and what became of it.")
 
 
@@ -59,6 +60,8 @@ def show_document(
                 "at": str(findings.position(finding)),
                 "found": finding.found,
                 "expected": finding.expected,
+                "advice": finding.advice,
+                "code": finding.code,
             }
             for finding in findings.of_document(db, number)
         ]
@@ -71,7 +74,7 @@ def show_document(
     console.print()
     show(held, as_json=False, empty="No interchange was read in it.", columns=_SHOWN)
     console.print()
-    show(noticed, as_json=False, empty="Nothing was noticed in it.")
+    show(noticed, as_json=False, empty="Nothing was noticed in it.", columns=_NOTICED)
 
 
 @documents.command("retry")

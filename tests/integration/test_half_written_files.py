@@ -171,9 +171,18 @@ async def test_an_interrupted_upload_that_is_repeated_arrives_whole(desk: Desk) 
     assert [content for _, content in desk.taken()] == [WHOLE]
 
 
-@pytest.mark.parametrize(("content", "found"), [(HALF, "UNZ"), (b"", "an interchange"), (b" \r\n", "an interchange")])
-async def test_an_upload_that_is_never_completed_ends_in_quarantine(desk: Desk, content: bytes, found: str) -> None:
-    """When it stood unchanged for as long as the channel's patience it is taken as it is, and said to be cut short."""
+@pytest.mark.parametrize(
+    ("content", "state", "remark"),
+    [
+        (HALF, DocumentState.QUARANTINED, ("quarantine", "UNZ")),
+        (b"", DocumentState.PROCESSED, ("warning", "an interchange")),
+        (b" \r\n", DocumentState.PROCESSED, ("warning", "an interchange")),
+    ],
+)
+async def test_an_upload_that_is_never_completed_is_taken_as_it_is(
+    desk: Desk, content: bytes, state: DocumentState, remark: tuple[str, str]
+) -> None:
+    """When it stood unchanged for as long as the channel's patience: cut short it is set aside, empty it is noted."""
     put(desk.folder, "a.edi", content)
     assert await desk.polls(3) == 0
     desk.now = PATIENCE.total_seconds() - 1
@@ -184,9 +193,9 @@ async def test_an_upload_that_is_never_completed_ends_in_quarantine(desk: Desk, 
     assert names(desk.folder) == []
     process_pending(desk.db, {desk.channel.name: desk.channel}, [])
     ((document, kept),) = desk.taken()
-    (finding,) = findings.quarantine(desk.db)
-    assert (document.state, kept) == (DocumentState.QUARANTINED, content)
-    assert finding.expected == found
+    (finding,) = findings.of_document(desk.db, document.id)
+    assert (document.state, kept) == (state, content)
+    assert (finding.severity, finding.expected) == remark
 
 
 async def test_every_change_starts_the_wait_anew(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from edi_gateway.formats.control import PADDING
 from edi_gateway.formats.decoding import settle
 from edi_gateway.formats.syntax import CutSegment, Grammar, Shape, reading_of, shape_of
-from edi_gateway.model import Finding, Severity
+from edi_gateway.model import Finding
 
 _SERVICE_TAGS: Final = {letter.encode(): f"UN{letter}" for letter in "ABEGHTZ"}
 _PIECE: Final = 1 << 20  # bytes searched in one go
@@ -46,11 +46,6 @@ class Envelope:
         """What the document is said to be written in."""
         return self.codec if self.certain or not self.header else self.header.get(1)
 
-    @property
-    def broken(self) -> bool:
-        """Whether a finding sets the whole interchange aside."""
-        return any(finding.severity is Severity.QUARANTINE for finding in self.findings)
-
     def service_segments(self) -> Iterator[tuple[str, int]]:
         """Tag and offset of every service segment between UNB and ``end``; UNA only where a UNB follows it."""
         tokens, release = self.tokens, self.grammar.delimiters.release.encode("latin-1")
@@ -83,11 +78,12 @@ class Envelope:
         return CutSegment(tag, 0, start, data.decode("latin-1"), reading_of(self.grammar, codec, wrapped=wrapped))
 
     def cut(self, data: bytes, start: int) -> Shape:
-        """The segments of ``data``, which begins at that offset and ends with a terminator."""
-        latin = data.decode("latin-1")
+        """The segments of ``data``, which begins there; in a file cut short, the last may lack its terminator."""
+        latin, ending = data.decode("latin-1"), self.grammar.delimiters.terminator
         if self.tokens is self.content:
-            return shape_of(latin, self.grammar)
-        shape = shape_of(self.tokens[start : start + len(data)].decode("latin-1"), self.grammar)
+            return shape_of(latin if latin.endswith(ending) else latin + ending, self.grammar)
+        tokens = self.tokens[start : start + len(data)].decode("latin-1")
+        shape = shape_of(tokens if tokens.endswith(ending) else tokens + ending, self.grammar)
         texts = [latin[at : at + len(text)] for at, text in zip(shape.starts, shape.texts, strict=False)]
         return Shape(texts, shape.tags, shape.starts, wrapped=shape.wrapped, odd=shape.odd)
 

@@ -16,6 +16,8 @@ from edi_gateway.formats.edifact.messages import ACKNOWLEDGEMENTS, MessageReader
 from edi_gateway.formats.edifact.survey import begins_here, headless, next_message, next_start, read_envelope, shown
 from edi_gateway.formats.edifact.tally import prepared_at
 from edi_gateway.formats.guide import guide_names, load_guide
+from edi_gateway.formats.party import Parties, stranger
+from edi_gateway.formats.strictness import Strict, empty_file, refused, strict_message
 from edi_gateway.formats.syntax import CutSegment
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
 from edi_gateway.plugins import Plugin
@@ -35,6 +37,16 @@ class Edifact(Plugin):
     accept: Literal["message", "interchange"] = Field(
         "message", description="'interchange': one message set aside sets its whole interchange aside"
     )
+    salvage: bool = Field(
+        default=False, strict=True, description="take the whole messages of an interchange that was cut short"
+    )
+    senders: Parties = Field(
+        (), description="ID or ID:QUALIFIER of who may send here, one or a list; interchanges of others are set aside"
+    )
+    recipients: Parties = Field(
+        (), description="in the same form, who interchanges may be for; those for others are set aside"
+    )
+    strict: Strict = False
 
     @field_validator("message")
     @classmethod
@@ -59,11 +71,11 @@ class Edifact(Plugin):
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """Read the interchanges in order, each envelope before its messages.
 
-        Raises DocumentError when the document is empty or nothing in it looks like EDIFACT.
+        Raises DocumentError when the document is empty (a remark, unless strict) or nothing in it looks like EDIFACT.
         """
         at, masked = skip_padding(content, 0), mask_shifted(content)
         if at == len(content):
-            raise _unreadable("an empty file", 0, "an interchange")
+            raise empty_file(content, "an interchange", strict=self.strict)
         banner = _banner(content, at)
         if banner:
             at = banner.at.end
@@ -73,7 +85,12 @@ class Edifact(Plugin):
         while at < len(content):
             if begins_here(content, at):
                 envelope = read_envelope(
-                    content, at, masked=masked, codec=self.charset, references=self.control_references
+                    content,
+                    at,
+                    masked=masked,
+                    codec=self.charset,
+                    references=self.control_references,
+                    salvage=self.salvage,
                 )
             else:
                 envelope = headless(content, at)
@@ -81,17 +98,22 @@ class Edifact(Plugin):
             at, banner = skip_padding(content, envelope.next), None
 
     def _interchange(self, envelope: Envelope, banner: Finding | None) -> Interchange:
-        header, findings = envelope.header, list(envelope.findings)
-        if banner:
-            findings.insert(0, banner)
-        broken = envelope.broken
+        header, sender, recipient = envelope.header, _party(envelope.header, 2), _party(envelope.header, 3)
+        findings = [banner] if banner else []
+        if header:
+            findings += stranger(sender, self.senders, _place(header, 2), "23")
+            findings += stranger(recipient, self.recipients, _place(header, 3), "7")
+        findings += envelope.findings
+        if self.strict:
+            findings = [*map(refused, findings)]
+        broken = any(finding.severity is Severity.QUARANTINE for finding in findings)
         if self.accept == "interchange" and not broken:
             reasons = refusal(self._messages(envelope))
             findings += reasons
             broken = bool(reasons)
         return Interchange(
-            sender=_party(header, 2),
-            recipient=_party(header, 3),
+            sender=sender,
+            recipient=recipient,
             control_ref=envelope.control_ref,
             messages=iter(()) if broken else self._messages(envelope),
             position=Position(interchange=envelope.control_ref, start=envelope.start, end=envelope.next),
@@ -102,11 +124,16 @@ class Edifact(Plugin):
         )
 
     def _messages(self, envelope: Envelope) -> Iterator[Message]:
-        return MessageReader(envelope, load_guide(self.message)).read()
+        messages = MessageReader(envelope, load_guide(self.message)).read()
+        return map(strict_message, messages) if self.strict else messages
 
 
 def _party(header: CutSegment | None, element: int) -> Party:
     return Party(*(header.get(element, component) for component in (1, 2, 3))) if header else Party("")
+
+
+def _place(header: CutSegment, element: int) -> Position:
+    return Position(header.get(5), tag="UNB", element=element, start=header.start, end=header.end)
 
 
 def _banner(content: bytes, at: int) -> Finding | None:

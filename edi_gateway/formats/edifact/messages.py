@@ -11,9 +11,10 @@ from typing import Final
 from edi_gateway.formats.body import Body, BodySegment
 from edi_gateway.formats.control import PADDING, same_count, same_reference
 from edi_gateway.formats.decoding import settle
+from edi_gateway.formats.edifact.capacity import TORN, crowded, excesses
 from edi_gateway.formats.edifact.envelope import Envelope
 from edi_gateway.formats.guide import Guide, Walk, load_guide
-from edi_gateway.formats.syntax import CutSegment, Shape, reading_of
+from edi_gateway.formats.syntax import CutSegment, Reading, Shape, reading_of
 from edi_gateway.model import Finding, Level, Message, Position, Severity
 
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff\x1b]")
@@ -28,6 +29,10 @@ class MessageReader:
     envelope: Envelope
     guide: Guide
     _seen: set[str] = field(default_factory=set)
+    _crowded: re.Pattern[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._crowded = crowded(self.envelope.grammar.delimiters)
 
     def read(self) -> Iterator[Message]:
         """Walk from UNB to UNZ once; nothing between the two is passed over in silence."""
@@ -68,6 +73,8 @@ class MessageReader:
         check.trailer(trailer)
         acknowledges = header.get(2) in ACKNOWLEDGEMENTS  # they come beside whatever a channel is there for
         walk = check.inside(load_guide(header.get(2)) if acknowledges else self.guide)
+        if walk is not None and not acknowledges and (shape.wrapped or self._crowded.search(data)):
+            check.elements(reading)
         self._repeated(check)
         return Message(
             type=header.get(2),
@@ -167,6 +174,17 @@ class _Check:
                 advice = "taken as it stands; see that the mapping reaches it"
                 self.note(Severity.WARNING, self.at(index + 1), found, expected, advice, "15")
         return walk
+
+    def elements(self, reading: Reading) -> None:
+        """Segments with more elements than they have: text with a separator, most likely, that was not released."""
+        marks = self.envelope.grammar.delimiters
+        for excess in excesses(self.shape, reading):
+            tag = self.shape.tags[excess.at]
+            severity = Severity.QUARANTINE if tag in TORN else Severity.WARNING
+            advice = f"an unescaped {marks.element} in text is suspected, which cuts {excess.before!r} short"
+            advice += f": ask the sender to write {marks.release}{marks.element}" if marks.release else ""
+            place, expected = self.at(excess.at + 1, element=excess.element), f"{tag} to end before it"
+            self.note(severity, place, repr(excess.text), expected, advice, "16")
 
     def _odd_tag(self, index: int) -> None:
         marks = self.envelope.grammar.delimiters

@@ -56,6 +56,7 @@ class EdifactOutput(Plugin):
     una: bool = Field(default=True, description="begin with the service string advice")
     line_breaks: Literal["none", "lf", "crlf"] = Field("none", description="what follows each segment terminator")
     test: bool = Field(default=False, description="mark interchanges as a test (UNB 0035)")
+    request_contrl: bool = Field(default=False, strict=True, description="ask for an acknowledgement (UNB 0031)")
 
     @property
     def partnership(self) -> str:
@@ -78,6 +79,7 @@ class EdifactOutput(Plugin):
             syntax=identifier,
             version=version,
             application_ref=self.application_reference,
+            ack_request=self.request_contrl,
             test=self.test,
             line_breaks=_LINE_BREAKS[self.line_breaks],
             una=self.una,

@@ -18,6 +18,8 @@ from edi_gateway.model import Finding, Level, Position, Severity
 _HEADER: Final = re.compile(rb"[ \t\r\n]*+UNB(?=[^A-Za-z0-9\s])")
 _START: Final = re.compile(rb"(?s)(?:UNA.{6}[ \t\r\n]*+)?UNB(?=[^A-Za-z0-9\s][A-Z]{4}[^A-Za-z0-9\s])")
 _MESSAGE: Final = re.compile(rb"(?<![A-Za-z0-9])UN[GH](?=[^A-Za-z0-9\s])")
+_OTHER: Final = re.compile(rb"ISA(?=[^A-Za-z0-9\s])")
+_ADVICE: Final = "ask the sender for the file anew, with a sound interchange header"
 _WINDOW: Final = 1 << 20  # bytes searched at once: no other thread can run meanwhile
 _OVERLAP: Final = 4096  # bytes that the beginning of an interchange may reach into the next window
 
@@ -55,11 +57,13 @@ def headless(content: bytes, start: int) -> Envelope:
     end = next_start(content, start + 1)
     found, lacks_header = shown(content, start, end), _MESSAGE.match(content, start)
     expected, code = ("UNB", "13") if lacks_header else ("UNA or UNB", "33")
-    return _outside(content, start, found=found, expected=expected, code=code, end=end)
+    advice = "this is X12: let it come by a channel of its own" if _OTHER.match(content, start) else _ADVICE
+    return _outside(content, start, found=found, expected=expected, code=code, end=end, advice=advice)
 
 
-def _outside(content: bytes, start: int, *, found: str, expected: str, code: str, end: int) -> Envelope:
-    advice = "ask the sender for the file anew, with a sound interchange header"
+def _outside(
+    content: bytes, start: int, *, found: str, expected: str, code: str, end: int, advice: str = _ADVICE
+) -> Envelope:
     at = Position(start=start, end=end)
     finding = Finding(Severity.QUARANTINE, Level.INTERCHANGE, at, found, expected, advice, code)
     grammar = grammar_of(Delimiters())
@@ -67,12 +71,19 @@ def _outside(content: bytes, start: int, *, found: str, expected: str, code: str
 
 
 def read_envelope(
-    content: bytes, start: int, *, masked: bytes, codec: str = "", references: References = "refuse"
+    content: bytes,
+    start: int,
+    *,
+    masked: bytes,
+    codec: str = "",
+    references: References = "refuse",
+    salvage: bool = False,
 ) -> Envelope:
     """Read the envelope that begins with UNA or UNB at ``start``.
 
     ``masked`` is the content with its shifted runs blotted out (read instead where the codec is ISO 2022); ``codec``
-    overrides what UNB declares; ``references`` says what a reference mismatch (0085 code 28) comes to.
+    overrides what UNB declares; ``references`` says what a reference mismatch (0085 code 28) comes to, ``salvage``
+    what becomes of an interchange without its end.
     """
     after = start + SERVICE_STRING_LENGTH if content.startswith(b"UNA", start) else start
     service_string = content[start:after]
@@ -92,7 +103,7 @@ def read_envelope(
         return _outside(content, start, found="end of file", expected=expected, code="13", end=len(content))
     size = len(content)
     draft = Envelope(content, content, grammar, FALLBACK, bool(codec), start, header, size, size)
-    return _survey(_settled(draft, service_string, masked, codec), codec, references)
+    return _survey(_settled(draft, service_string, masked, codec), codec, references, salvage=salvage)
 
 
 def _settled(draft: Envelope, service_string: bytes, masked: bytes, codec: str) -> Envelope:
@@ -106,11 +117,11 @@ def _settled(draft: Envelope, service_string: bytes, masked: bytes, codec: str) 
     return replace(settled, header=header, body=header.end)
 
 
-def _survey(envelope: Envelope, codec: str, references: References) -> Envelope:
+def _survey(envelope: Envelope, codec: str, references: References, *, salvage: bool) -> Envelope:
     """Balance the books up to UNZ; where that is missing, up to the next interchange or the end."""
     header = envelope.header
     assert header is not None
-    tally = Tally(envelope, header, references)
+    tally = Tally(envelope, header, references, salvage)
     tally.open(codec or codec_of(header.get(1), header.get(1, 4)), FALLBACK)
     end, following = _walk(tally)
     return replace(envelope, end=end, next=following, findings=tuple(tally.findings))

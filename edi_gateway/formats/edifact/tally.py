@@ -21,6 +21,7 @@ class Tally:
     envelope: Envelope
     header: CutSegment
     references: References
+    salvage: bool = False  # whether messages that are whole are taken out of an interchange that was cut short
     findings: list[Finding] = field(default_factory=list)
     messages: int = 0  # outside groups
     groups: int = 0
@@ -59,7 +60,7 @@ class Tally:
 
     def _no_group_open(self, at: CutSegment) -> None:
         if self.group:
-            self._note(at, at.tag, f"UNE of group {self.group.get(5)}", "13", Severity.QUARANTINE)
+            self._note(at, at.tag, f"UNE of group {self.group.get(5)}", "13", self._unless_salvaged)
             self.group = None
 
     def _close_group(self, trailer: CutSegment) -> None:
@@ -90,8 +91,15 @@ class Tally:
     def truncated(self, at: int, found: str) -> None:
         """There was no UNZ: something else stood at offset ``at``."""
         place = Position(interchange=self.header.get(5), tag="UNZ", start=at, end=at)
-        advice = "the file is cut short: wait for the whole file, or ask the sender to send it again"
-        self.findings.append(Finding(Severity.QUARANTINE, Level.INTERCHANGE, place, found, "UNZ", advice, "13"))
+        if self.salvage:
+            advice = "the file is cut short: the messages that are whole are taken (salvage)"
+        else:
+            advice = "the file is cut short: wait for the whole file, or ask the sender to send it again"
+        self.findings.append(Finding(self._unless_salvaged, Level.INTERCHANGE, place, found, "UNZ", advice, "13"))
+
+    @property
+    def _unless_salvaged(self) -> Severity:
+        return Severity.WARNING if self.salvage else Severity.QUARANTINE
 
     def _compare(self, trailer: CutSegment, reference: str, counted: int, what: str) -> None:
         if not same_reference(trailer.get(2), reference):

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from edi_gateway.errors import DocumentError
+from edi_gateway.formats.strictness import Strict, empty_file, strictly
 from edi_gateway.formats.tables.messages import Nesting, message_of, tag_of
 from edi_gateway.formats.tables.options import (
     ANY,
@@ -77,6 +78,7 @@ class Delimited(Plugin):
     short_rows: Literal["refuse", "fill"] = Field(
         "refuse", description="a row with fewer cells than columns: set it aside, or take what is missing as empty"
     )
+    strict: Strict = False
 
     @model_validator(mode="after")
     def _agree(self) -> Delimited:
@@ -111,7 +113,11 @@ class Delimited(Plugin):
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the document; raises DocumentError when it is empty, or has another delimiter."""
         if not content.strip(PADDING):
-            raise _unreadable("an empty file", "rows")
+            raise empty_file(content, "rows", strict=self.strict)
+        interchanges = self._read(content)
+        yield from strictly(interchanges) if self.strict else interchanges
+
+    def _read(self, content: bytes) -> Iterator[Interchange]:
         decoding = settle(content, self.encoding)
         delimiter = self._delimiter_of(decoding)
         reader = _behind(RowReader(decoding, delimiter, self.quote, decoding.begin), self.skip)

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import Field, model_validator
 
-from edi_gateway.errors import DocumentError
+from edi_gateway.formats.strictness import Strict, empty_file, strictly
 from edi_gateway.formats.tables.messages import Nesting, tag_of
 from edi_gateway.formats.tables.options import Encoding, Kind, Options, RecordName, Trailer, check_records, kind_by_code
 from edi_gateway.formats.tables.trailers import count_remarks, missing_trailer
@@ -54,6 +54,7 @@ class FixedWidth(Plugin):
     trailer: Trailer | None = Field(
         None, description="the record that ends the file: without it, the file is cut short"
     )
+    strict: Strict = False
 
     @model_validator(mode="after")
     def _agree(self) -> FixedWidth:
@@ -75,9 +76,11 @@ class FixedWidth(Plugin):
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the document; raises DocumentError when it is empty."""
         if not content.strip(PADDING):
-            raise DocumentError(
-                Finding(Severity.QUARANTINE, Level.DOCUMENT, Position(), "an empty file", "lines of fields")
-            )
+            raise empty_file(content, "lines of fields", strict=self.strict)
+        interchanges = self._read(content)
+        yield from strictly(interchanges) if self.strict else interchanges
+
+    def _read(self, content: bytes) -> Iterator[Interchange]:
         decoding = settle(content, self.encoding)
         findings = [decoding.remark] if decoding.remark else []
         reference = ""

@@ -13,9 +13,11 @@ from typing import Any, Final
 from pydantic import Field, model_validator
 
 from edi_gateway.errors import DocumentError
+from edi_gateway.formats.strictness import Strict, empty_file, strictly
 from edi_gateway.formats.tables.messages import message_of
 from edi_gateway.formats.tables.options import Names
 from edi_gateway.formats.tables.rows import AT_ONCE
+from edi_gateway.formats.text import PADDING
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
 from edi_gateway.plugins import Plugin
 from edi_gateway.quantities import Size
@@ -36,6 +38,7 @@ class Xlsx(Plugin):
     columns: dict[str, Names] = Field(default_factory=dict, description="name → other names of the column")
     max_expanded: Size = Field(256_000_000, ge=1, description="a workbook that expands to more is set aside")
     max_rows: int = Field(1_048_576, ge=1, description="rows read; those behind are set aside")
+    strict: Strict = False
 
     @model_validator(mode="after")
     def _has_reader(self) -> Xlsx:
@@ -49,7 +52,13 @@ class Xlsx(Plugin):
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the sheet; raises DocumentError when it is no workbook, or expands to too much."""
+        if not content.strip(PADDING):
+            raise empty_file(content, "a workbook", strict=self.strict)
         self._check(content)
+        interchanges = self._read(content)
+        yield from strictly(interchanges) if self.strict else interchanges
+
+    def _read(self, content: bytes) -> Iterator[Interchange]:
         rows = self._rows(content)
         header = next(rows, (1, []))
         columns = Columns([name.strip() for name in header[1]], self.columns)

@@ -15,6 +15,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import Field, field_validator
 
+from edi_gateway.formats.strictness import Strict, empty_file, strictly
 from edi_gateway.formats.text import PADDING, settle
 from edi_gateway.formats.trees.payload import ends_with, payload, refused
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
@@ -147,6 +148,7 @@ class Json(Plugin):
     )
     encoding: str = Field("", description="such as cp1252; left out: UTF-8, or cp1252 where it is none")
     max_size: Size = Field(32_000_000, ge=1, description="a larger document is set aside: it is read as a whole")
+    strict: Strict = False
 
     @field_validator("records")
     @classmethod
@@ -165,7 +167,11 @@ class Json(Plugin):
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the document; raises DocumentError when it is no JSON or has no records."""
-        said, begin = payload(content, self.max_size)
+        interchanges = self._read(content)
+        yield from strictly(interchanges) if self.strict else interchanges
+
+    def _read(self, content: bytes) -> Iterator[Interchange]:
+        said, begin = payload(content, self.max_size, strict=self.strict)
         decoding = settle(said, self.encoding)
         parser = _Parser()
         document = _document(decoding.content[decoding.begin :].decode(decoding.codec, "replace"), parser, begin)
@@ -217,6 +223,7 @@ class JsonLines(Plugin):
 
     encoding: str = Field("", description="such as cp1252; left out: UTF-8, or cp1252 where it is none")
     max_line: Size = Field(4_000_000, ge=1, description="a longer line is set aside")
+    strict: Strict = False
 
     def is_complete(self, content: bytes) -> bool:
         """Whether the last line is closed."""
@@ -225,7 +232,11 @@ class JsonLines(Plugin):
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the document; raises DocumentError when it is empty."""
         if not content.strip(PADDING):
-            raise refused("an empty file", "a record a line")
+            raise empty_file(content, "a record a line", strict=self.strict)
+        interchanges = self._read(content)
+        yield from strictly(interchanges) if self.strict else interchanges
+
+    def _read(self, content: bytes) -> Iterator[Interchange]:
         decoding = settle(content, self.encoding)
         yield Interchange(
             sender=Party(""),

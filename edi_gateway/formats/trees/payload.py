@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from edi_gateway.errors import DocumentError
+from edi_gateway.formats.strictness import empty_file
 from edi_gateway.formats.text import PADDING
 from edi_gateway.model import Finding, Level, Position, Severity
 
@@ -15,7 +16,7 @@ _MARKS: Final = (b"\xef\xbb\xbf",)
 _WIDE: Final = (b"\xff\xfe", b"\xfe\xff")  # UTF-16, half of whose bytes look like padding
 
 
-def payload(content: bytes, most: int) -> tuple[bytes, int]:
+def payload(content: bytes, most: int, *, strict: bool) -> tuple[bytes, int]:
     """The bytes that count, and where they begin. Raises DocumentError for nothing, too much, and a failed answer."""
     wide = content.startswith(_WIDE)
     begin = 0 if wide else len(content) - len(content.lstrip(PADDING))
@@ -31,7 +32,7 @@ def payload(content: bytes, most: int) -> tuple[bytes, int]:
             begin += len(mark)
     said = content[begin:] if wide else content[begin:].rstrip(PADDING)
     if not said:
-        raise refused("an empty file", "a document")
+        raise empty_file(content, "a document", strict=strict)
     if len(said) > most:
         raise refused(f"{len(said)} bytes", f"at most {most} bytes", "raise max_size if this partner sends so much")
     return said, begin

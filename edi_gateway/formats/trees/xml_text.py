@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from lxml import etree
 from pydantic import Field, field_validator
 
+from edi_gateway.formats.strictness import Strict, strictly
 from edi_gateway.formats.trees.payload import ends_with, payload, refused
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
 from edi_gateway.plugins import Plugin
@@ -92,6 +93,7 @@ class Xml(Plugin):
         default_factory=dict, description="prefix → namespace; with any, names are matched with their namespaces"
     )
     max_size: Size = Field(32_000_000, ge=1, description="a larger document is set aside: it is read as a whole")
+    strict: Strict = False
 
     @field_validator("records")
     @classmethod
@@ -108,7 +110,11 @@ class Xml(Plugin):
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the document; raises DocumentError when it is no XML, or has a document type."""
-        said, _ = payload(content, self.max_size)
+        interchanges = self._read(content)
+        yield from strictly(interchanges) if self.strict else interchanges
+
+    def _read(self, content: bytes) -> Iterator[Interchange]:
+        said, _ = payload(content, self.max_size, strict=self.strict)
         names: _Names = tuple(sorted(self.namespaces.items()))
         root = XmlNode(_parsed(said), names)
         if not names:

@@ -11,7 +11,7 @@ from edi_gateway.formats.control import PADDING
 from edi_gateway.formats.decoding import Decoding, settle
 from edi_gateway.formats.syntax import CutSegment, Grammar, reading_of
 from edi_gateway.formats.x12.header import Header
-from edi_gateway.model import Finding, Severity
+from edi_gateway.model import Finding
 
 _TAGS: Final = {tag.encode(): tag for tag in ("ST", "SE", "GS", "GE", "TA1", "IEA", "ISA")}
 _ORDER: Final = tuple(_TAGS.values())
@@ -61,11 +61,6 @@ class Envelope:
     def control_ref(self) -> str:
         """Interchange control number (ISA13)."""
         return self.header.control_ref if self.header else ""
-
-    @property
-    def broken(self) -> bool:
-        """Whether a finding sets the whole interchange aside."""
-        return any(finding.severity is Severity.QUARANTINE for finding in self.findings)
 
     @property
     def width(self) -> int:

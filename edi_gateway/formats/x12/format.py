@@ -11,9 +11,11 @@ from pydantic import Field, field_validator
 from edi_gateway.errors import DocumentError
 from edi_gateway.formats.control import quoted, refusal, skip_padding
 from edi_gateway.formats.guide import guide_names
+from edi_gateway.formats.party import Parties, stranger
+from edi_gateway.formats.strictness import Strict, empty_file, refused, strict_message
 from edi_gateway.formats.x12.completeness import is_complete
 from edi_gateway.formats.x12.envelope import Envelope
-from edi_gateway.formats.x12.header import next_header
+from edi_gateway.formats.x12.header import Header, next_header
 from edi_gateway.formats.x12.messages import ACKNOWLEDGEMENTS, MessageReader
 from edi_gateway.formats.x12.survey import begins_here, headless, next_message, read_envelope
 from edi_gateway.model import Finding, Interchange, Level, Message, Party, Position, Severity
@@ -36,6 +38,13 @@ class X12(Plugin):
     salvage: bool = Field(
         default=False, strict=True, description="take the whole sets of an interchange that was cut short"
     )
+    senders: Parties = Field(
+        (), description="ID or ID:QUALIFIER of who may send here, one or a list; interchanges of others are set aside"
+    )
+    recipients: Parties = Field(
+        (), description="in the same form, who interchanges may be for; those for others are set aside"
+    )
+    strict: Strict = False
 
     @field_validator("message")
     @classmethod
@@ -60,11 +69,11 @@ class X12(Plugin):
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """Read the interchanges in order, each envelope before its messages.
 
-        Raises DocumentError when the document is empty or nothing in it looks like X12.
+        Raises DocumentError when the document is empty (a remark, unless strict) or nothing in it looks like X12.
         """
         at = skip_padding(content, 0)
         if at == len(content):
-            raise _unreadable("an empty file", 0, "an interchange")
+            raise empty_file(content, "an interchange", strict=self.strict)
         banner = _banner(content, at)
         if banner:
             at = banner.at.end
@@ -82,10 +91,14 @@ class X12(Plugin):
             at, banner = skip_padding(content, envelope.next), None
 
     def _interchange(self, envelope: Envelope, banner: Finding | None) -> Interchange:
-        header, findings = envelope.header, list(envelope.findings)
-        if banner:
-            findings.insert(0, banner)
-        broken = envelope.broken or header is None
+        header, findings = envelope.header, [banner] if banner else []
+        if header:
+            findings += stranger(header.sender, self.senders, _place(header, 6), "006")
+            findings += stranger(header.recipient, self.recipients, _place(header, 8), "009")
+        findings += envelope.findings
+        if self.strict:
+            findings = [*map(refused, findings)]
+        broken = header is None or any(finding.severity is Severity.QUARANTINE for finding in findings)
         if self.accept == "interchange" and not broken:
             reasons = refusal(self._messages(envelope))
             findings += reasons
@@ -103,7 +116,12 @@ class X12(Plugin):
         )
 
     def _messages(self, envelope: Envelope) -> Iterator[Message]:
-        return MessageReader(envelope, self.message).read()
+        messages = MessageReader(envelope, self.message).read()
+        return map(strict_message, messages) if self.strict else messages
+
+
+def _place(header: Header, element: int) -> Position:
+    return Position(header.control_ref, tag="ISA", element=element, start=header.start, end=header.end)
 
 
 def _banner(content: bytes, at: int) -> Finding | None:

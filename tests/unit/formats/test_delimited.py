@@ -162,12 +162,6 @@ def test_a_header_without_rows_is_said(read: READ) -> None:
     assert [warned.found for warned in found.warned] == ["no row"]
 
 
-def test_an_empty_file_is_set_aside(tmp_path: Path) -> None:
-    """As a document."""
-    (aside,) = said(tmp_path, ROWS % "header: true", b" \n\n").aside
-    assert aside.level is Level.DOCUMENT
-
-
 def test_short_rows_may_be_filled(read: READ) -> None:
     """Where a partner's program leaves out what is empty at the end."""
     found = read(HEADER, "P1;10;03.03.2026 08:15", GOOD, options="short_rows: fill")

@@ -69,8 +69,6 @@ def test_a_banner_is_passed_over_with_a_remark() -> None:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "an empty file"),
-        (b"\xef\xbb\xbf \r\n", "an empty file"),
         (b"Sendungsnr;Status;Zeit\n4711;ZUG;", "'Sendungsnr;Status;Ze'"),
         (b"x" * 2000 + sample(), "'xxxxxxxxxxxxxxxxxxxx'"),
         (sample().decode().encode("utf-16"), "'ÿþU\\x00N\\x00B\\x00+\\x00U\\x00N\\x00O\\x00C\\x00:\\x00'"),
@@ -124,6 +122,42 @@ def test_a_truncated_interchange_is_set_aside_before_any_message(lost: int) -> N
     found = read_one(content)
     (finding,) = found.refusals
     assert (finding.found, finding.code, found.messages) == ("end of file", "13", [])
+
+
+def test_whole_messages_are_salvaged_where_the_partner_allows_it() -> None:
+    """What was closed by its UNT is read, what was not is set aside, and everybody hears of it."""
+    whole = interchange(message(*BODY), message(*BODY, ref="M2"))
+    found = read_one(whole[: whole.rfind(b"STS")], Edifact(salvage=True))
+    assert codes(found.warnings) == [("warning", "13")]
+    assert [each.body is not None for each in found.messages] == [True, False]
+    assert codes(found.messages[1].findings) == [("quarantine", "13")]
+    after_unt = whole[: whole.rfind(b"UNZ")]
+    for cut in (after_unt, after_unt[:-1]):
+        salvaged = read_one(cut, Edifact(salvage=True))
+        assert [(each.body is not None, each.findings) for each in salvaged.messages] == [(True, ()), (True, ())]
+    within_unt = read_one(after_unt[:-2], Edifact(salvage=True))
+    assert codes(within_unt.messages[1].findings) == [("quarantine", "28")]
+    group = ["UNG+IFTSTA+A+B+260102:0930+7+UN+D:96A", *message(*BODY)]
+    in_group = read_one(interchange(group, trailer="UNZ+1+REF1"), Edifact(salvage=True))
+    assert (codes(in_group.warnings), len(in_group.messages)) == ([("warning", "13")], 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "finding"),
+    [
+        ({}, None),
+        ({"senders": "CARRIER", "recipients": ["OTHER", "hub:14"]}, None),
+        ({"senders": "CARRIER:ZZZ:DEPOT"}, None),
+        ({"senders": ["CARRIER:14"]}, ("23", "UNB", 2)),
+        ({"senders": ["STRANGER"]}, ("23", "UNB", 2)),
+        ({"recipients": "OTHER"}, ("7", "UNB", 3)),
+    ],
+)
+def test_who_may_send_and_to_whom(options: dict[str, object], finding: tuple[str, str, int] | None) -> None:
+    """A stranger's interchange, or one for somebody else, is set aside whole; nobody named is anybody."""
+    found = read_one(sample(), Edifact(**options))  # type: ignore[arg-type]
+    assert [(each.code, each.at.tag, each.at.element) for each in found.refusals] == ([finding] if finding else [])
+    assert len(found.messages) == (0 if finding else 1)
 
 
 def test_truncation_within_unz() -> None:

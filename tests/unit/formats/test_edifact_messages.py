@@ -35,6 +35,57 @@ def test_unt_has_to_repeat_the_reference() -> None:
     assert (found[1].findings[0].found, found[1].findings[0].expected) == ("M9", "reference M2")
 
 
+@pytest.mark.parametrize(
+    ("segment", "element"),
+    [
+        ("FTX+AAI+++left with A+B Ltd+EN+1+GATE 2", 7),
+        ("LOC+14+DEHAM:139:6+++YARD+7", 6),
+        ("NAD+CN+4711::87++A:B+HOF+1+ULM++89073+DE+X", 10),
+        ("CNI+1+K77+2+REST", 4),
+        ("FTX+AAI++++++:GATE 2", 7),
+    ],
+)
+def test_more_elements_than_a_segment_has_are_a_remark(segment: str, element: int) -> None:
+    """A separator in text was not released: the message is read, with the place and what is suspected."""
+    [sound, doubtful, _] = read_one(three(message("BGM+23+RPT+9", segment, ref="M2"))).messages
+    [finding] = doubtful.findings
+    assert (finding.severity, finding.code, finding.at.segment) == (Severity.WARNING, "16", 3)
+    assert (finding.at.tag, finding.at.element) == (segment[:3], element)
+    assert "unescaped + in text is suspected" in finding.advice
+    assert "?+" in finding.advice
+    assert doubtful.body is not None
+    assert sound.findings == ()
+
+
+@pytest.mark.parametrize("segment", ["RFF+CN:SP47+11", "DTM+334:202601020815+01:205"])
+@pytest.mark.parametrize("after", ["'", "'\r\n", "'\n  "])
+def test_a_number_or_time_that_is_cut_in_two_sets_its_message_aside(segment: str, after: str) -> None:
+    """It would be another shipment's, or another hour: what was cut off is named."""
+    middle = message("BGM+23+RPT+9", segment, ref="M2")
+    content = interchange(message(*BODY), middle, message(*BODY, ref="M3"), after=after)
+    found = read_one(content).messages
+    assert [codes(each.findings) for each in found] == [[], [("quarantine", "16")], []]
+    [finding] = found[1].findings
+    assert (finding.found, finding.at.element) == (repr(segment.rpartition("+")[2]), 2)
+    assert repr(segment.partition("+")[2].rpartition("+")[0]) in finding.advice
+
+
+@pytest.mark.parametrize(
+    "segment",
+    ["RFF+CN:SP47?+1", "RFF+CN:SP47++ +", "FTX+AAI+++A?+B?+C?+D?+E?+F", "CNI+1+K77+++++", "XYZ+1+2+3+4+5+6+7+8+9+1+2"],
+)  # fmt: skip
+def test_released_separators_and_blank_elements_are_no_excess(segment: str) -> None:
+    """Neither are the elements of a segment that is not known."""
+    found = the_message(interchange(message("BGM+23+RPT+9", segment)))
+    assert [each for each in found.findings if each.code == "16"] == []
+
+
+def test_an_acknowledgement_is_not_measured() -> None:
+    """It answers for our own interchange, and must be understood as long as it can be."""
+    found = the_message(interchange(message("BGM+312+1", "RFF+ACW:7+1", kind="APERAK:D:96A:UN")))
+    assert found.body is not None
+
+
 @pytest.mark.parametrize("position", ["middle", "last"])
 def test_a_missing_unt(position: str) -> None:
     """What follows instead of UNT is named; the messages around are read."""

@@ -9,6 +9,8 @@ import pytest
 
 from edi_gateway.errors import RefusedError
 from edi_gateway.formats.edifact.charsets import encodable
+from edi_gateway.formats.edifact.format import Edifact
+from edi_gateway.formats.edifact.output import EdifactOutput
 from edi_gateway.formats.edifact.writer import (
     Envelope,
     OutgoingMessage,
@@ -17,6 +19,7 @@ from edi_gateway.formats.edifact.writer import (
     write_interchange,
 )
 from edi_gateway.formats.guide import load_guide
+from edi_gateway.formats.party import parse_party
 from edi_gateway.model import Party
 from tests.unit.formats.edi import body_of, outbound, outline, read_one
 
@@ -60,6 +63,17 @@ def test_every_option_of_the_envelope() -> None:
         "UNB+UNOA:3+HUB:14+CUSTOMER:ZZZ:DEPOT+260102:0930+7++IFTSTA++1++1'\r\nUNH+M1+IFTSTA:D:01B:UN:EAN004'\r\nBGM"
     )
     assert written.endswith("'\r\nUNZ+1+7'\r\n")
+
+
+def test_a_destination_says_what_its_envelopes_ask_for() -> None:
+    """The test indicator and the request for an acknowledgement, each only where it is wanted."""
+    for test in (False, True):
+        for asked in (False, True):
+            output = EdifactOutput(
+                sender=parse_party("HUB:ZZZ"), recipient=parse_party("GLOBEX:14"), test=test, request_contrl=asked
+            )
+            [found] = Edifact().decode(output.encode("7", ENVELOPE.prepared_at, []))
+            assert (found.test, found.acknowledgement_request) == (test, "1" if asked else "")
 
 
 def test_syntax_4_has_its_own_date_and_repetition_separator() -> None:

@@ -90,7 +90,6 @@ def test_what_json_does_not_know_is_remarked(content: str, what: str) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "an empty file"),
         (b'{"a": [1, 2', "line 1"),
         (b'{\n"a": tru}', "line 2"),
         (b"[" * 100_000, "nested less deeply"),

@@ -145,8 +145,6 @@ def test_a_banner_is_passed_over_with_a_remark() -> None:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "an empty file"),
-        (b"\xef\xbb\xbf \r\n", "an empty file"),
         (b"Sendungsnr;Status;Zeit\n4711;ZUG;", "'Sendungsnr;Status;Ze'"),
         (b"x" * 2000 + sample(), "'xxxxxxxxxxxxxxxxxxxx'"),
         (b"UNB+UNOC:3+A+B+260102:0930+1'", "'UNB+UNOC:3+A+B+26010'"),
@@ -244,6 +242,22 @@ def test_whole_sets_are_salvaged_where_the_partner_allows_it() -> None:
     assert [each.body is not None for each in read_one(after_se, X12(salvage=True)).messages] == [True, True]
     unterminated = after_se[:-1]
     assert [each.body is not None for each in read_one(unterminated, X12(salvage=True)).messages] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "finding"),
+    [
+        ({}, None),
+        ({"senders": ["spdy", "OTHER"], "recipients": "HUB:ZZ"}, None),
+        ({"senders": "SPDY:ZZ"}, ("006", "ISA", 6)),
+        ({"recipients": "OTHER"}, ("009", "ISA", 8)),
+    ],
+)
+def test_who_may_send_and_to_whom(options: dict[str, object], finding: tuple[str, str, int] | None) -> None:
+    """A stranger's interchange, or one for somebody else, is set aside whole; nobody named is anybody."""
+    found = read_one(sample(), X12(**options))  # type: ignore[arg-type]
+    assert [(each.code, each.at.tag, each.at.element) for each in found.refusals] == ([finding] if finding else [])
+    assert len(found.messages) == (0 if finding else 1)
 
 
 def test_an_interchange_that_was_cut_ends_where_the_next_begins() -> None:

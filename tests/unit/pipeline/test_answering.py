@@ -18,15 +18,16 @@ from edi_gateway.pipeline.deliver import deliver, due
 from edi_gateway.pipeline.partners import Outlet
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.replay import Replay
-from edi_gateway.store import claims, deliveries, inbox, replays
+from edi_gateway.store import claims, deliveries, findings, inbox, replays, shipments
 from edi_gateway.store.alarms import AlarmKind, alarms
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import METADATA, DeliveryState, DocumentState, Outcome
 from edi_gateway.wiring import Wired
+from tests import configured
 from tests.acceptance.dropping import FULL
 from tests.unit.pipeline.iftsta import interchange, message, sts
 from tests.unit.pipeline.outbound import Mailbox
-from tests.unit.pipeline.partnership import OUTLET, said, sealed, take, wired
+from tests.unit.pipeline.partnership import OUTLET, carrier, said, sealed, take, wired
 
 ROOT = Path(__file__).parents[3]
 GOOD = interchange(message(sts("K1", "13", 0)))
@@ -53,6 +54,23 @@ def test_every_interchange_of_a_document_is_answered_when_it_is_recorded(db: Dat
     assert [one.control_number for one, _ in found] == [1, 2, 3]
     assert [one.name for one, _ in found] == [f"contrl_SPEEDY_{number:09}.edi" for number in (1, 2, 3)]
     assert due(db, [], utc_now(), outlets=partners.outlets) == {OUTLET}
+
+
+def test_a_strict_channel_rejects_what_others_are_only_told_of(db: Database, tmp_path: Path) -> None:
+    """The message is set aside, its neighbour read; sent again corrected under a new reference it is taken."""
+    strict = carrier().replace("format: {type: edifact}", "format: {type: edifact, strict: true}")
+    partners = configured.wired(tmp_path / "config", carriers__speedy=strict)
+    miscounted = message(sts("K2", "13", 0), ref="2", claim=99)
+    document = take(db, partners, interchange(message(sts("K1", "13", 0)), miscounted))
+    assert (document.state, document.events_new) == (DocumentState.PARTLY_PROCESSED, 1)
+    [finding] = findings.quarantine(db)
+    assert (finding.found, finding.code, finding.message) == ("claims 99, counted 7", "29", "2")
+    take(db, partners, interchange(message(sts("K2", "13", 0), ref="2"), ref="I2"))
+    assert [said(file) for _, file in sealed(db)] == [
+        ["UCI+I1+SPEEDY+HUB+7", "UCM+2+IFTSTA:D:01B:UN+4+29+UNT+2"],
+        ["UCI+I2+SPEEDY+HUB+7"],
+    ]
+    assert len(shipments.history(db, "K2")) == 1
 
 
 def test_a_repeated_file_brings_the_same_answer_again(db: Database, partners: Wired) -> None:

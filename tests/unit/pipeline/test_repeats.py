@@ -19,6 +19,7 @@ from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import METADATA, Document, DocumentState, FindingState
 from edi_gateway.wiring import Wired
 from tests import configured
+from tests.unit.formats import x12
 from tests.unit.pipeline.iftsta import interchange, message, sts
 
 NOW = datetime(2026, 10, 12, 12, tzinfo=UTC)
@@ -322,3 +323,24 @@ def test_another_carriers_references_are_its_own(db: Database, wired: Wired) -> 
     (received,) = inbox.receive(db, "nordlog", [RawDocument("nordlog/files", "b.edi", OTHER, NOW)])
     process_pending(db, {"nordlog/files": others}, wired.destinations)
     assert states(db, received.document_id) == ["accepted"]
+
+
+def test_control_numbers_of_x12_are_references_too(db: Database, tmp_path: Path) -> None:
+    """The same ISA13 with the same content is dropped, with another set aside; a partner may use numbers again."""
+    carrier = configured.CARRIER.replace("type: edifact", "type: x12").replace("iftsta", "x12-214")
+    again = carrier + "    unique_references: false\n"
+    strict = configured.wired(tmp_path / "strict", carriers__speedy=carrier)
+    lenient = configured.wired(tmp_path / "lenient", carriers__speedy=again)
+    first = x12.sample("~\r\n")
+    other = first.replace(b"SP4711", b"SP4712").replace(b"*000000042", b"*      42 ")
+    assert states(db, take(db, strict, first).id) == ["accepted"]
+    repeated = take(db, strict, b"\r\n" + first, name="b.edi")
+    assert (repeated.state, states(db, repeated.id)) == (DocumentState.IGNORED, ["duplicate"])
+    [remark] = findings.of_document(db, repeated.id)
+    assert (remark.severity, remark.code) == ("warning", "26")
+    reused = take(db, strict, other, name="c.edi")
+    assert (reused.state, states(db, reused.id)) == (DocumentState.QUARANTINED, ["failed"])
+    [finding] = findings.quarantine(db)
+    assert "of document 1" in finding.found
+    assert retry(db, lenient, reused.id).state is DocumentState.PROCESSED
+    assert [str(ship.status) for ship in shipments.history(db, "SP4712")] == ["DELIVERED"]
