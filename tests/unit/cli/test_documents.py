@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,15 @@ from edi_gateway.model import RawDocument, utc_now
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.store import inbox
 from edi_gateway.store.engine import Database
-from tests import configured
-from tests.guards.project import ROOT
+from tests import command, configured
 from tests.unit.pipeline.iftsta import interchange, message, sts
 
 
 def shown(config: Path, *arguments: str) -> str:
     """What the real command prints of document 1."""
-    command = [sys.executable, "-m", "edi_gateway.cli.main", "--config", str(config), "documents", "show", "1"]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    done = command.run(["--config", config, "documents", "show", "1", *arguments])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_warnings_stay_with_the_document_and_are_shown(tmp_path: Path, sqlite_template: Path) -> None:

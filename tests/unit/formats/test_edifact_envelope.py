@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from edi_gateway.errors import DocumentError
 from edi_gateway.formats.edifact.format import Edifact
 from edi_gateway.model import Level, Party, Position, Severity
+from tests.unit.formats import x12
 from tests.unit.formats.edi import BODY, UNB, codes, interchange, message, read_all, read_one, sample
 
 GROUP = "UNG+IFTSTA+A+B+260102:0930+G1+UN+D:96A"
@@ -113,6 +114,15 @@ def test_text_between_interchanges_is_not_lost() -> None:
     finding = found[1].refusals[0]
     assert (finding.found, finding.at.start, finding.at.end) == ("'END OF DAY 1'", len(sample()), len(sample()) + 12)
     assert found[3].refusals[0].found == "'END OF DAY 2'"
+
+
+def test_another_standard_in_the_same_file_is_set_aside() -> None:
+    """X12 behind or before it is named; what is EDIFACT is read."""
+    foreign = x12.sample() + b"\r\n"
+    found = read_all(sample() + foreign + sample())
+    assert [len(each.messages) for each in found] == [1, 0, 1]
+    assert "X12" in found[1].refusals[0].advice
+    assert "X12" not in read_all(sample() + b"END OF DAY")[1].refusals[0].advice
 
 
 @pytest.mark.parametrize("lost", [1, 5, 20, 60, 100, 140])
