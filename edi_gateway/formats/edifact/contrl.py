@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
 from edi_gateway.acknowledgements import Kind, Receipt, ReceivedMessage, Statement, Verdict
+from edi_gateway.formats.edifact.charsets import mask_shifted
+from edi_gateway.formats.edifact.survey import read_envelope
+from edi_gateway.formats.syntax import CutSegment
 from edi_gateway.model import Finding, OutboundSegment, Party, Position, Segment, Severity
 
 _REJECTED: Final = "4"  # 0083: this level and all lower ones
@@ -76,9 +80,32 @@ def report(receipt: Receipt) -> list[OutboundSegment]:
         return [OutboundSegment("UCI", [*about, [_REJECTED], *_error(refusal, _ENVELOPE)])]
     refused = [message for message in receipt.messages if message.refused]
     nameless = next((one for message in refused for one in message.syntax if not message.message.control_ref), None)
-    named = [_message(message) for message in refused if message.message.control_ref]
+    named = [message for message in refused if message.message.control_ref]
+    bare = [_message(message) for message in named if not message.message.group_ref]
     stray = [[nameless.code or _UNSPECIFIED]] if nameless else []
-    return [OutboundSegment("UCI", [*about, [_ACKNOWLEDGED], *stray]), *named]
+    return [OutboundSegment("UCI", [*about, [_ACKNOWLEDGED], *stray]), *bare, *_groups(receipt, named)]
+
+
+def _groups(receipt: Receipt, refused: Sequence[ReceivedMessage]) -> Iterator[OutboundSegment]:
+    """UCF of each group with refused messages: a reference tells a message from others within its group only."""
+    grouped = [message for message in refused if message.message.group_ref]
+    headers = _group_headers(receipt) if grouped else []
+    starts = [header.start for header in headers]
+
+    def group_of(message: ReceivedMessage) -> int:
+        return bisect_right(starts, message.message.position.start - receipt.interchange.position.start) - 1
+
+    for index, messages in groupby(grouped, group_of):
+        header = headers[index]
+        sides = [[header.get(element), header.get(element, 2)] for element in (2, 3)]
+        yield OutboundSegment("UCF", [[header.get(5)], *sides, [_ACKNOWLEDGED]], [*map(_message, messages)])
+
+
+def _group_headers(receipt: Receipt) -> list[CutSegment]:
+    """Every UNG of the interchange, once more from its bytes."""
+    content = bytes(receipt.content)
+    envelope = read_envelope(content, 0, masked=mask_shifted(content), references="warn", salvage=True)
+    return [envelope.segment(tag, start) for tag, start in envelope.service_segments() if tag == "UNG"]
 
 
 def _message(received: ReceivedMessage) -> OutboundSegment:

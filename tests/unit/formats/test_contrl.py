@@ -25,7 +25,8 @@ def receipt(content: bytes, *, repeated: bool = False, sense: tuple[Finding, ...
     """What was found in the one interchange of a file."""
     found = read_one(content)
     messages = [ReceivedMessage(each, 1, each.findings, sense) for each in found.messages]
-    return Receipt(found.interchange, messages, len(messages), repeated)
+    place = found.interchange.position
+    return Receipt(found.interchange, messages, len(messages), repeated, memoryview(content)[place.start : place.end])
 
 
 def written(what: Receipt, kind: Kind = Kind.CONTRL, number: int = 7, **options: str) -> bytes:
@@ -63,6 +64,20 @@ SITUATIONS: Final = {
     ),
     "UNZ names another interchange": (interchange(message(*BODY), trailer="UNZ+1+REF2"), [f"{ABOUT}+4+28+UNZ+3"]),
     "cut short": (interchange(message(*BODY))[:-12], [f"{ABOUT}+4+13+UNZ"]),
+    "bad messages of one reference in two of three groups": (
+        interchange(
+            *(
+                [f"UNG+IFTSTA+APP:92+OURS+260102:0930+{n}+UN+D:96A", *message(*body), f"UNE+1+{n}"]
+                for n, body in ((7, ("C?I+1",)), (8, BODY), (9, ("BGM+23", "C?I+1")))
+            ),
+            trailer="UNZ+3+REF1",
+        ),
+        [
+            f"{ABOUT}+7",
+            *("UCF+7+APP:92+OURS+7", "UCM+M1+IFTSTA:D:96A:UN+4+18", "UCS+2+12"),
+            *("UCF+9+APP:92+OURS+7", "UCM+M1+IFTSTA:D:96A:UN+4+18", "UCS+3+12"),
+        ],
+    ),
     "text outside every message": (
         interchange(["XYZ+1"], message(*BODY), trailer="UNZ+1+REF1"),
         [f"{ABOUT}+7+33"],
@@ -74,6 +89,12 @@ SITUATIONS: Final = {
 def test_each_situation_has_its_report(content: bytes, expected: list[str]) -> None:
     """What is acknowledged, what is rejected, at which level and with which code follows from what was found."""
     assert segments(written(receipt(content))) == expected
+
+
+def test_groups_are_found_wherever_the_interchange_stands() -> None:
+    """Behind a banner the same is said."""
+    content, expected = SITUATIONS["bad messages of one reference in two of three groups"]
+    assert segments(written(receipt(b"MAILBOX 17\n" + content))) == expected
 
 
 def test_a_reference_that_came_before_is_reported_as_a_duplicate() -> None:
@@ -141,6 +162,7 @@ def statements(content: bytes) -> list[Statement]:
     [
         ("clean", Verdict.ACCEPTED, []),
         ("an impossible tag in one message of two", Verdict.PARTLY_REJECTED, ["B"]),
+        ("bad messages of one reference in two of three groups", Verdict.PARTLY_REJECTED, ["M1", "M1"]),
         ("UNZ names another interchange", Verdict.REJECTED, []),
         ("text outside every message", Verdict.ACCEPTED, []),
     ],
