@@ -94,7 +94,7 @@ def test_each_situation_has_its_report(content: bytes, expected: list[str]) -> N
 def test_groups_are_found_wherever_the_interchange_stands() -> None:
     """Behind a banner the same is said."""
     content, expected = SITUATIONS["bad messages of one reference in two of three groups"]
-    assert segments(written(receipt(b"MAILBOX 17\n" + content))) == expected
+    assert segments(written(receipt(b"MAILBOX 17\n" * 80 + content))) == expected
 
 
 def test_a_reference_that_came_before_is_reported_as_a_duplicate() -> None:
