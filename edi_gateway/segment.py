@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
 MOST_AROUND: Final = 1_000  # segments of a tag looked at in an enclosing group; no directory allows more there
+
+
+Places = Sequence[tuple[int, Sequence[tuple[int, int]]]]
+"""Segments by their index in the message (header = 0), each with the elements and components that are wanted of it."""
+
+
+class Sheet(Protocol):
+    """A message as it lies there: whoever knows its form reads it by place, without making segments of it."""
+
+    @property
+    def form(self) -> Hashable:
+        """Equal for messages that have the same tags, nested in the same way; None where that is not known."""
+
+    def said(self, places: Places) -> list[str]:
+        """The text at each of the places, in their order, trimmed; "" when absent."""
+
+    def key(self, index: int) -> Hashable:
+        """See Segment.key."""
+
+    def place(self, index: int) -> tuple[int, int, int]:
+        """See Segment.place."""
+
+    def segment(self, index: int) -> Segment:
+        """The segment there."""
 
 
 class Segment:
@@ -33,6 +57,11 @@ class Segment:
     @property
     def key(self) -> Hashable:
         """Equal for segments that say the same in each of their elements; None where that is not known."""
+        return None
+
+    @property
+    def sheet(self) -> Sheet | None:
+        """The message it is of, where that can be read by place."""
         return None
 
     def held(self, tag: str) -> Sequence[Segment]:

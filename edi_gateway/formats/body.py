@@ -12,6 +12,7 @@ from itertools import chain, repeat
 from edi_gateway.formats.guide import Nesting, Step, Walk
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape
 from edi_gateway.model import MOST_AROUND, Segment
+from edi_gateway.segment import Places
 
 
 class Body:
@@ -31,6 +32,40 @@ class Body:
     def nesting(self) -> Nesting:
         """Which segment holds which."""
         return self._walk.nesting
+
+    @property
+    def form(self) -> Hashable:
+        """See Sheet.form: long messages are all different."""
+        return self._walk if self._walk.shared else None
+
+    def said(self, places: Places) -> list[str]:
+        """See Sheet.said."""
+        texts, cut, mark = self.shape.texts, self.reading.cut, self.reading.component
+        found = []
+        for index, wanted in places:
+            fields = cut(texts[index])
+            count = len(fields)
+            for element, component in wanted:
+                said = fields[element] if element < count else ""
+                if type(said) is str and mark not in said:
+                    found.append(said.strip() if component == 1 else "")
+                    continue
+                parts = said.split(mark) if type(said) is str else said
+                found.append(parts[component - 1].strip() if component <= len(parts) else "")
+        return found
+
+    def key(self, index: int) -> Hashable:
+        """See Sheet.key."""
+        return self.shape.texts[index], self.reading
+
+    def place(self, index: int) -> tuple[int, int, int]:
+        """See Sheet.place."""
+        start = self.start + self.shape.starts[index]
+        return index + 1, start, start + len(self.shape.texts[index])
+
+    def segment(self, index: int) -> Segment:
+        """See Sheet.segment."""
+        return BodySegment(self, index)
 
     def held(self, index: int) -> Mapping[str, Sequence[int]]:
         """Tag → indices of the segments that the one at ``index`` holds."""
@@ -95,9 +130,12 @@ class BodySegment(CutSegment):
     @property
     def place(self) -> tuple[int, int, int]:
         """See Segment.place."""
-        body, index = self._body, self._index
-        start = body.start + body.shape.starts[index]
-        return index + 1, start, start + len(self._latin)
+        return self._body.place(self._index)
+
+    @property
+    def sheet(self) -> Body:
+        """See Segment.sheet."""
+        return self._body
 
     @property
     def parent(self) -> Segment | None:  # type: ignore[override]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import zip_longest
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.codebook import Codebook
 from edi_gateway.mapping.event import LONGEST, EventReader, Events
 from edi_gateway.mapping.flat import FlatReader, flat
+from edi_gateway.mapping.forms import FormReader
 from edi_gateway.mapping.instants import Clock, instant_at
 from edi_gateway.mapping.notes import Notes
 from edi_gateway.mapping.path import Levels, Path
@@ -53,12 +55,14 @@ class Mapping:
     codebook: Codebook
     _events: EventReader = field(init=False, repr=False, compare=False)
     _flat: bool = field(init=False, repr=False, compare=False)
+    _forms: FormReader = field(init=False, repr=False, compare=False)
     _of_document: dict[object, FlatReader] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reader = EventReader(self.name, self.require, self.event, self.codebook, self.for_each.event_tag)
         object.__setattr__(self, "_events", reader)
         object.__setattr__(self, "_flat", flat(self.for_each, reader))
+        object.__setattr__(self, "_forms", FormReader(reader, self.for_each))
         object.__setattr__(self, "_of_document", {})
 
     def harmonize(self, message: Message, partner: Partner, now: datetime) -> Harmonized:
@@ -73,9 +77,12 @@ class Mapping:
         events = Events(self._events, notes, partner.carrier, clock, directory, number, self.version)
         if isinstance(body, Table) and self._flat:
             return Harmonized(function, number, issued_at, self._read_table(body, events), notes.findings)
+        quick = self._forms.read(body, events)
+        if quick and all(quick):
+            return Harmonized(function, number, issued_at, quick, notes.findings)  # type: ignore[arg-type]
         found = self.for_each.segments(body)
         self._account_for_all(body, found, function, notes)
-        return Harmonized(function, number, issued_at, list(_readable(found, events, notes)), notes.findings)
+        return Harmonized(function, number, issued_at, list(_readable(found, quick, events, notes)), notes.findings)
 
     def _read_table(self, table: Table, events: Events) -> Sequence[TrackingEvent]:
         """The events of a table by its columns, which are settled once for a document."""
@@ -136,9 +143,11 @@ class Mapping:
                 notes.set_aside(Level.EVENT, notes.at(segment), f"a {tag} outside it", where, advice)
 
 
-def _readable(found: Iterable[Segment], events: Events, notes: Notes) -> Iterator[TrackingEvent]:
-    for segment in found:
+def _readable(
+    found: Iterable[Segment], quick: Iterable[TrackingEvent | None], events: Events, notes: Notes
+) -> Iterator[TrackingEvent]:
+    for segment, event in zip_longest(found, quick):
         try:
-            yield events.read(segment)
+            yield event or events.read(segment)
         except DocumentError as error:
             notes.keep(error.finding)
