@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -57,6 +57,8 @@ _RANK: Final[Mapping[Status, int]] = {
     Status.RETURNED: 92,
     Status.CANCELLED: 95,
 }
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE: Final = timedelta(minutes=1)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
@@ -274,7 +276,7 @@ class TrackingEvent:
             day = self.occurred_at.date()
             hour, when = (day.toordinal() - _EPOCH_DAY) * 24 + 12, day.isoformat()
         else:
-            minute = int(self.occurred_at.timestamp()) // 60 // window * window
+            minute = (self.occurred_at - _EPOCH) // _MINUTE // window * window
             hour, when = minute // 60, str(minute)
         digest = hashlib.blake2b(f"{self.fact}|{when}".encode(), digest_size=12).hexdigest()
         return f"{hour:08x}{digest}"

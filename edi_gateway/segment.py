@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import ClassVar, Final, Protocol
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 MOST_AROUND: Final = 1_000  # segments of a tag looked at in an enclosing group; no directory allows more there
 
 
-Places = Sequence[tuple[int, Sequence[tuple[int, int]]]]
-"""Segments by their index in the message (header = 0), each with the elements and components that are wanted of it."""
+class Wanted(NamedTuple):
+    """What is to be read of one segment of a message."""
+
+    at: int  # the segment's index in the message; that of the header is 0
+    places: Sequence[tuple[int, int]]  # elements and components
+    last: int  # the highest of the elements
+    pick: Callable[[Sequence[str]], Iterable[str]] | None  # the elements out of all; None: not all are whole elements
 
 
 class Sheet(Protocol):
@@ -19,7 +24,7 @@ class Sheet(Protocol):
     def form(self) -> Hashable:
         """Equal for messages that have the same tags, nested in the same way; None where that is not known."""
 
-    def said(self, places: Places) -> list[str]:
+    def said(self, wanted: Sequence[Wanted]) -> list[str]:
         """The text at each of the places, in their order, trimmed; "" when absent."""
 
     def key(self, index: int) -> Hashable:

@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from edi_gateway.formats.guide import Nesting, Step, Walk
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape
 from edi_gateway.model import MOST_AROUND, Segment
-from edi_gateway.segment import Places
+from edi_gateway.segment import Wanted
 
 
 class Body:
@@ -38,21 +38,30 @@ class Body:
         """See Sheet.form: long messages are all different."""
         return self._walk if self._walk.shared else None
 
-    def said(self, places: Places) -> list[str]:
+    def said(self, wanted: Sequence[Wanted]) -> list[str]:
         """See Sheet.said."""
-        texts, cut, mark = self.shape.texts, self.reading.cut, self.reading.component
-        found = []
-        for index, wanted in places:
-            fields = cut(texts[index])
-            count = len(fields)
-            for element, component in wanted:
-                said = fields[element] if element < count else ""
-                if type(said) is str and mark not in said:
-                    found.append(said.strip() if component == 1 else "")
-                    continue
-                parts = said.split(mark) if type(said) is str else said
-                found.append(parts[component - 1].strip() if component <= len(parts) else "")
+        texts, reading = self.shape.texts, self.reading
+        mark, as_cut = reading.element, reading.as_cut
+        component, release, repetition = reading.component, reading.release, reading.repetition
+        found: list[str] = []
+        for at, places, last, pick in wanted:
+            text = texts[at]
+            special = component in text or (release and release in text) or (repetition and repetition in text)
+            if pick is None or special or not as_cut:
+                found += self._said_carefully(text, places)
+                continue
+            elements = text.split(mark)
+            if len(elements) <= last:
+                elements += [""] * (last + 1 - len(elements))
+            found += pick(elements) if " " not in text and text.isprintable() else map(str.strip, pick(elements))
         return found
+
+    def _said_carefully(self, text: str, places: Sequence[tuple[int, int]]) -> Iterator[str]:
+        fields, mark = self.reading.cut(text), self.reading.component
+        for element, component in places:
+            said = fields[element] if element < len(fields) else ""
+            parts = said.split(mark) if type(said) is str else said
+            yield parts[component - 1].strip() if component <= len(parts) else ""
 
     def key(self, index: int) -> Hashable:
         """See Sheet.key."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -161,14 +161,7 @@ class Events:
     directory: str  # 96A of D:96A:UN:EAN004
     document_number: str
     version: str  # of the mapping
-    _surroundings: Surroundings | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        header = self.notes.message.body
-        assert header is not None, "a message that was set aside has no events"
-        self._surroundings = (
-            Surroundings(self.reader.planner, header, self.reader.event_tag) if header.planned else None
-        )
+    _surroundings: Surroundings | None = None  # made for the first event that is read by itself
 
     def read(self, segment: Segment) -> TrackingEvent:
         """The event of a segment; raises DocumentError when it cannot be read."""
@@ -236,9 +229,13 @@ class Events:
 
     def run_of(self, segment: Segment) -> Run:
         """The event with its plan, or with every path to be followed."""
-        if self._surroundings is not None:
-            return self._surroundings.run(segment)
-        return Run(segment, segment.parent or segment, self.reader.unplanned, ())
+        if not segment.planned:
+            return Run(segment, segment.parent or segment, self.reader.unplanned, ())
+        if self._surroundings is None:
+            header = self.notes.message.body
+            assert header is not None, "a message that was set aside has no events"
+            self._surroundings = Surroundings(self.reader.planner, header, self.reader.event_tag)
+        return self._surroundings.run(segment)
 
     def _precise(self, segment: Segment, places: Sequence[Text], number: str) -> None:
         if "E+" in number and ROUNDED.fullmatch(number):

@@ -15,7 +15,8 @@ from typing import Final
 
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.event import LONGEST, NOWHERE, ROUNDED, EventReader, Events, Meaning, Place
-from edi_gateway.mapping.layout import Choices, EventLayout, Layout, settle
+from edi_gateway.mapping.instants import Clock, read_parts, read_whole
+from edi_gateway.mapping.layout import Choices, EventLayout, Layout, Reference, settle
 from edi_gateway.mapping.path import Levels, Path
 from edi_gateway.mapping.plan import Memory
 from edi_gateway.mapping.texts import convert
@@ -23,8 +24,8 @@ from edi_gateway.model import Classifier, Provenance, Segment, TimeBasis, Tracki
 from edi_gateway.segment import Sheet
 
 _When = tuple[datetime, TimeBasis, bool, Classifier]
-_MET: Final = Layout((), (), ())  # in place of a layout: only what comes again is worth settling
-_NONE: Final = Layout((), (), ())  # in place of a layout: these are read event by event
+_MET: Final = Layout((), (), (), (), ())  # in place of a layout: only what comes again is worth settling
+_NONE: Final = Layout((), (), (), (), ())  # in place of a layout: these are read event by event
 
 
 @dataclass(slots=True)
@@ -78,58 +79,53 @@ class FormReader:
         return settle([events.run_of(segment) for segment in found], self.reader.told_at or ()) or _NONE
 
     def _read(self, sheet: Sheet, layout: Layout, events: Events) -> list[TrackingEvent | None]:
-        said = [*sheet.said(layout.places), ""]  # the last one stands for what has no place
-        texts = [_first(choices, said) for choices in layout.choices]
-        return [self._event(event, said, texts, sheet, events) for event in layout.events]
-
-    def _event(
-        self, event: EventLayout, said: Sequence[str], texts: Sequence[str | None], sheet: Sheet, events: Events
-    ) -> TrackingEvent | None:
-        key = events.directory, *map(said.__getitem__, event.told)
-        meaning = self._meanings.get(key) or self._mean(key, sheet.segment(event.at), events)
-        place = self._place(sheet, event)
-        when = _when(event, said, place[1], events)
-        number = _number(texts[event.number])
-        piece, text, account, signatory = map(texts.__getitem__, event.texts)
-        if meaning is None or when is None or not number:
-            return None
-        if piece is None or text is None or account is None or signatory is None:
-            return None
-        status, reason, direction, correction, classifier, code, code_list, agency, reasons, rule = meaning
-        at, basis, date_only, kind = when
-        message, mapping = events.notes.message, self.reader.name
-        return TrackingEvent(
-            events.carrier,
-            number,
-            status,
-            at,
-            reason,
-            True,  # mapped: what is not has a remark
-            classifier or kind,
-            direction,
-            correction,
-            piece,
-            code,
-            code_list,
-            agency,
-            reasons,
-            text,
-            date_only,
-            basis,
-            place[0],
-            account,
-            signatory,
-            _references(event, said),
-            Provenance(
-                message.position.interchange,
-                message.control_ref,
-                events.document_number,
-                *sheet.place(event.at),
-                mapping,
-                events.version,
-                rule,
-            ),
-        )
+        said = [*sheet.said(layout.wanted), ""]  # the last one stands for what has no place
+        numbers = [_number(_first(choices, said)) for choices in layout.numbers]
+        texts = [_first(choices, said) for choices in layout.texts]
+        shared = _references({}, layout.references, said)
+        carrier, clock, directory, document = events.carrier, events.clock, events.directory, events.document_number
+        message, name, version = events.notes.message, self.reader.name, events.version
+        interchange, reference, certain = message.position.interchange, message.control_ref, None not in texts
+        made: list[TrackingEvent | None] = []
+        for event in layout.events:
+            key = (directory, *[said[number] for number in event.told])
+            meaning = self._meanings.get(key) or self._mean(key, sheet.segment(event.at), events)
+            place = self._place(sheet, event)
+            when = _when(event, said, place[1], clock)
+            number = numbers[event.number]
+            piece, text, account, signatory = event.texts
+            if meaning is None or when is None or not number or not certain:
+                made.append(None)
+                continue
+            status, reason, direction, correction, classifier, code, code_list, agency, reasons, rule = meaning
+            at, basis, date_only, kind = when
+            made.append(
+                TrackingEvent(
+                    carrier,
+                    number,
+                    status,
+                    at,
+                    reason,
+                    True,  # mapped: what is not has a remark
+                    classifier or kind,
+                    direction,
+                    correction,
+                    texts[piece] or "",
+                    code,
+                    code_list,
+                    agency,
+                    reasons,
+                    texts[text] or "",
+                    date_only,
+                    basis,
+                    place[0],
+                    texts[account] or "",
+                    texts[signatory] or "",
+                    _references(shared.copy(), event.references, said),
+                    Provenance(interchange, reference, document, *sheet.place(event.at), name, version, rule),
+                )
+            )
+        return made
 
     def _mean(self, key: Hashable, segment: Segment, events: Events) -> Meaning | None:
         try:
@@ -169,29 +165,34 @@ def _number(text: str | None) -> str:
     return "" if len(number) > LONGEST or ("E+" in number and ROUNDED.fullmatch(number)) else number
 
 
-def _when(event: EventLayout, said: Sequence[str], zone_of_place: str | None, events: Events) -> _When | None:
+def _when(event: EventLayout, said: Sequence[str], zone_of_place: str | None, clock: Clock) -> _When | None:
     """When it was; None where there is something to remark."""
-    clock = events.clock
     for dated in event.dated:
         if dated is None:
             return None
-        day, *beside = map(said.__getitem__, dated.texts)
+        day = said[dated.day]
         if not day:
             continue
-        instant = dated.instant
+        formats, instant, beside = dated.formats, dated.instant, said[dated.beside]
         try:
-            moment, when, basis, warning = dated.read(dated.formats, day, *beside, zone_of_place, clock.timezone)
+            if dated.in_parts:
+                read = read_parts(formats, day, beside, said[dated.zone], zone_of_place, clock.timezone)
+            else:
+                read = read_whole(formats, day, beside, zone_of_place, clock.timezone)
         except ValueError:
             return None
+        moment, when, basis, warning = read
         if moment.warning or warning or instant.derived or not clock.beyond_doubt(moment):
             return None
         return when, basis, moment.date_only, instant.classifier or Classifier.ACT
     return None
 
 
-def _references(event: EventLayout, said: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for qualifier, named, at in event.references:
+def _references(
+    found: dict[str, tuple[str, ...]], references: Sequence[Reference], said: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """What was found before, and these."""
+    for qualifier, named, at in references:
         value = said[at]
         name = value and (qualifier or said[named])
         if not name:

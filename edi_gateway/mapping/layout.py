@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, takewhile
 from operator import itemgetter
 
-from edi_gateway.mapping.instants import When, in_parts, read_parts, read_whole
+from edi_gateway.mapping.instants import in_parts
 from edi_gateway.mapping.path import Condition, Path
 from edi_gateway.mapping.plan import Run, Spot
 from edi_gateway.mapping.schema import Instant, Text
-from edi_gateway.segment import Places
+from edi_gateway.segment import Wanted
 
 NO_TEXT = -1  # the number of a text that has no place: it is ""
 
@@ -21,15 +21,20 @@ Choice = tuple[int, Text | None, Sequence[tuple[int, Condition]]]
 Choices = Sequence[Choice | None]
 """The first that is there is taken; None is one that has to be looked for along its path."""
 
+Reference = tuple[str, int, int]
+"""The qualifier, or "" and the number of its text; the number of the value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """Where a time stands: what reads it, and the numbers of its texts, the day first."""
+    """Where a time stands: the numbers of its day, and of its time and zone or of what stands beside it."""
 
     instant: Instant
     formats: tuple[str, ...]
-    read: Callable[..., When]
-    texts: Sequence[int]
+    in_parts: bool
+    day: int
+    beside: int
+    zone: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +43,21 @@ class EventLayout:
 
     at: int  # its segment
     told: Sequence[int]  # numbers of the texts that decide what its code means
-    number: int  # which of the choices
-    texts: tuple[int, int, int, int]  # which of the choices are piece, text, account and signatory
+    number: int  # which of the choices of tracking numbers
+    texts: tuple[int, int, int, int]  # which of the other choices are piece, text, account and signatory
     located: Sequence[int]  # the segments that may say where it was
     dated: Sequence[Dated | None]  # None is a time that has to be looked for along its path
-    references: Sequence[tuple[str, int, int]]  # the qualifier, or the number of its text; that of the value
+    references: Sequence[Reference]  # those that not all events of the message begin with
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What is read of a message, and what its events make of that."""
 
-    places: Places
-    choices: Sequence[Choices]
+    wanted: Sequence[Wanted]
+    numbers: Sequence[Choices]
+    texts: Sequence[Choices]
+    references: Sequence[Reference]  # those all events begin with
     events: Sequence[EventLayout]
 
 
@@ -62,32 +69,47 @@ def settle(runs: Sequence[Run], told_at: Sequence[tuple[int, int]]) -> Layout | 
     first = _Settling()
     if any(first.event(run, told_at) is None for run in runs):
         return None
-    final = _Settling({place: number for number, place in enumerate(sorted(first.numbers))})
+    final = _Settling({place: number for number, place in enumerate(sorted(first.places))})
     events = [event for event in (final.event(run, told_at) for run in runs) if event is not None]
-    of_segments = groupby(final.numbers, key=itemgetter(0))
-    places = [(at, [(element, component) for _, element, component in places]) for at, places in of_segments]
-    return Layout(places, list(final.choices.values()), events)
+    alike = takewhile(lambda each: len(set(each)) == 1, zip(*(event.references for event in events), strict=False))
+    shared = [reference for reference, *_ in alike]
+    return Layout(
+        wanted=[_wanted(at, [place[1:] for place in places]) for at, places in groupby(final.places, itemgetter(0))],
+        numbers=list(final.numbers.values()),
+        texts=list(final.texts.values()),
+        references=shared,
+        events=[replace(event, references=event.references[len(shared) :]) for event in events],
+    )
+
+
+def _wanted(at: int, places: Sequence[tuple[int, int]]) -> Wanted:
+    elements = [element for element, _ in places]
+    whole = all(component == 1 for _, component in places)
+    # One element alone is picked as a slice: whatever is picked is a sequence.
+    pick = itemgetter(*elements) if len(elements) > 1 else itemgetter(slice(elements[0], elements[0] + 1))
+    return Wanted(at, places, max(elements), pick if whole else None)
 
 
 @dataclass(slots=True)
 class _Settling:
     """Gives numbers to texts and to choices as events ask for them; equal ones have one number."""
 
-    numbers: dict[tuple[int, int, int], int] = field(default_factory=dict)  # by segment, element and component
-    choices: dict[Hashable, Choices] = field(default_factory=dict)
+    places: dict[tuple[int, int, int], int] = field(default_factory=dict)  # number by segment, element and component
+    numbers: dict[Hashable, Choices] = field(default_factory=dict)
+    texts: dict[Hashable, Choices] = field(default_factory=dict)
 
     def event(self, run: Run, told_at: Sequence[tuple[int, int]]) -> EventLayout | None:
         """What the event of a run asks for; None when that is not to be had by place."""
         plan, at = run.plan, run.event.number - 1
         references = list(self._references(run))
-        if not all(references) or not all(isinstance(way, Sequence) for way in plan.located_by):
+        if None in references or any(isinstance(way, Path) for way in plan.located_by):
             return None
         about = (plan.piece, plan.text, plan.account, plan.signatory)
-        piece, text, account, signatory = (self._choices(run, spots) for spots in about)
+        piece, text, account, signatory = (self._choices(run, spots, self.texts) for spots in about)
         return EventLayout(
             at=at,
             told=[self._text(at, *place) for place in told_at],
-            number=self._choices(run, plan.tracking_number),
+            number=self._choices(run, plan.tracking_number, self.numbers),
             texts=(piece, text, account, signatory),
             located=[_index(run, each) for way in plan.located_by if not isinstance(way, Path) for each in way],
             dated=list(self._dated(run)),
@@ -95,13 +117,13 @@ class _Settling:
         )
 
     def _text(self, at: int, element: int, component: int) -> int:
-        return self.numbers.setdefault((at, element, component), len(self.numbers))
+        return self.places.setdefault((at, element, component), len(self.places))
 
-    def _choices(self, run: Run, spots: Sequence[Spot]) -> int:
+    def _choices(self, run: Run, spots: Sequence[Spot], known: dict[Hashable, Choices]) -> int:
         choices = [self._choice(run, spot) for spot in spots]
         key = tuple(each and (each[0], id(each[1]), tuple(each[2])) for each in choices)
-        self.choices.setdefault(key, choices)
-        return list(self.choices).index(key)
+        known.setdefault(key, choices)
+        return list(known).index(key)
 
     def _choice(self, run: Run, spot: Spot) -> Choice | None:
         if isinstance(spot, Text):
@@ -122,17 +144,14 @@ class _Settling:
                 yield None
                 continue
             for at in [_index(run, each) for each in way]:
-                own = self._text(at, day.element, day.component)
-                if in_parts(instant):
-                    beside = (
-                        self._text(at, each.element, each.component) if each else NO_TEXT for each in (time, zone)
-                    )
-                    yield Dated(instant, instant.formats, read_parts, (own, *beside))
-                else:
-                    beside_it = self._text(at, day.element, day.component + 1)
-                    yield Dated(instant, instant.formats, read_whole, (own, beside_it))
+                own, parts = self._text(at, day.element, day.component), in_parts(instant)
+                beside = self._own(at, time) if parts else self._text(at, day.element, day.component + 1)
+                yield Dated(instant, instant.formats, parts, own, beside, self._own(at, zone))
 
-    def _references(self, run: Run) -> Iterator[tuple[str, int, int] | None]:
+    def _own(self, at: int, place: Path | None) -> int:
+        return self._text(at, place.element, place.component) if place else NO_TEXT
+
+    def _references(self, run: Run) -> Iterator[Reference | None]:
         for qualifier, where, element, component in run.plan.references:
             if isinstance(where, Path) or (isinstance(qualifier, Path) and qualifier.name):
                 yield None
