@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from hashlib import blake2b, sha256
 from typing import Final
 
 from edi_gateway.frozen import quick
@@ -57,6 +57,7 @@ _RANK: Final[Mapping[Status, int]] = {
     Status.RETURNED: 92,
     Status.CANCELLED: 95,
 }
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
@@ -274,9 +275,10 @@ class TrackingEvent:
             day = self.occurred_at.date()
             hour, when = (day.toordinal() - _EPOCH_DAY) * 24 + 12, day.isoformat()
         else:
-            minute = int(self.occurred_at.timestamp()) // 60 // window * window
+            since = self.occurred_at - _EPOCH
+            minute = (since.days * 1440 + since.seconds // 60) // window * window
             hour, when = minute // 60, str(minute)
-        digest = hashlib.blake2b(f"{self.fact}|{when}".encode(), digest_size=12).hexdigest()
+        digest = blake2b(f"{self.fact}|{when}".encode(), digest_size=12).hexdigest()
         return f"{hour:08x}{digest}"
 
 
@@ -293,7 +295,7 @@ class RawDocument:
     @property
     def digest(self) -> str:
         """SHA-256 of the bytes, in hex."""
-        return hashlib.sha256(self.content).hexdigest()
+        return sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import ClassVar, Final
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 MOST_AROUND: Final = 1_000  # segments of a tag looked at in an enclosing group; no directory allows more there
+
+
+class Wanted(NamedTuple):
+    """What is to be read of one segment of a message."""
+
+    at: int  # the segment's index in the message; that of the header is 0
+    places: Sequence[tuple[int, int]]  # elements and components
+    last: int  # the highest of the elements
+    pick: Callable[[Sequence[str]], Iterable[str]] | None  # the elements out of all; None: not all are whole elements
+
+
+class Sheet(Protocol):
+    """A message as it lies there: whoever knows its form reads it by place, without making segments of it."""
+
+    @property
+    def form(self) -> Hashable:
+        """Equal for messages that have the same tags, nested in the same way; None where that is not known."""
+
+    def said(self, wanted: Sequence[Wanted]) -> list[str]:
+        """The text at each of the places, in their order, trimmed; "" when absent."""
+
+    def key(self, index: int) -> Hashable:
+        """See Segment.key."""
+
+    def place(self, index: int) -> tuple[int, int, int]:
+        """See Segment.place."""
+
+    def segment(self, index: int) -> Segment:
+        """The segment there."""
 
 
 class Segment:
@@ -33,6 +62,11 @@ class Segment:
     @property
     def key(self) -> Hashable:
         """Equal for segments that say the same in each of their elements; None where that is not known."""
+        return None
+
+    @property
+    def sheet(self) -> Sheet | None:
+        """The message it is of, where that can be read by place."""
         return None
 
     def held(self, tag: str) -> Sequence[Segment]:

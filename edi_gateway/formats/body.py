@@ -12,6 +12,7 @@ from itertools import chain, repeat
 from edi_gateway.formats.guide import Nesting, Step, Walk
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape
 from edi_gateway.model import MOST_AROUND, Segment
+from edi_gateway.segment import Wanted
 
 
 class Body:
@@ -31,6 +32,49 @@ class Body:
     def nesting(self) -> Nesting:
         """Which segment holds which."""
         return self._walk.nesting
+
+    @property
+    def form(self) -> Hashable:
+        """See Sheet.form: long messages are all different."""
+        return self._walk if self._walk.shared else None
+
+    def said(self, wanted: Sequence[Wanted]) -> list[str]:
+        """See Sheet.said."""
+        texts, reading = self.shape.texts, self.reading
+        mark, as_cut = reading.element, reading.as_cut
+        component, release, repetition = reading.component, reading.release, reading.repetition
+        found: list[str] = []
+        for at, places, last, pick in wanted:
+            text = texts[at]
+            special = component in text or (release and release in text) or (repetition and repetition in text)
+            if pick is None or special or not as_cut:
+                found += self._said_carefully(text, places)
+                continue
+            elements = text.split(mark)
+            if len(elements) <= last:
+                elements += [""] * (last + 1 - len(elements))
+            found += pick(elements) if " " not in text and text.isprintable() else map(str.strip, pick(elements))
+        return found
+
+    def _said_carefully(self, text: str, places: Sequence[tuple[int, int]]) -> Iterator[str]:
+        fields, mark = self.reading.cut(text), self.reading.component
+        for element, component in places:
+            said = fields[element] if element < len(fields) else ""
+            parts = said.split(mark) if type(said) is str else said
+            yield parts[component - 1].strip() if component <= len(parts) else ""
+
+    def key(self, index: int) -> Hashable:
+        """See Sheet.key."""
+        return self.shape.texts[index], self.reading
+
+    def place(self, index: int) -> tuple[int, int, int]:
+        """See Sheet.place."""
+        start = self.start + self.shape.starts[index]
+        return index + 1, start, start + len(self.shape.texts[index])
+
+    def segment(self, index: int) -> Segment:
+        """See Sheet.segment."""
+        return BodySegment(self, index)
 
     def held(self, index: int) -> Mapping[str, Sequence[int]]:
         """Tag → indices of the segments that the one at ``index`` holds."""
@@ -95,9 +139,12 @@ class BodySegment(CutSegment):
     @property
     def place(self) -> tuple[int, int, int]:
         """See Segment.place."""
-        body, index = self._body, self._index
-        start = body.start + body.shape.starts[index]
-        return index + 1, start, start + len(self._latin)
+        return self._body.place(self._index)
+
+    @property
+    def sheet(self) -> Body:
+        """See Segment.sheet."""
+        return self._body
 
     @property
     def parent(self) -> Segment | None:  # type: ignore[override]

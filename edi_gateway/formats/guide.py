@@ -88,9 +88,10 @@ class Guide:
         key = (directory, *tags)
         known = self._walks.get(key)
         if known is None:
-            known = Walk(self, tags, directory)
-            if len(self._walks) < _REMEMBERED:
-                self._walks[key] = known
+            known = Walk(self, tags, directory, shared=True)
+            if len(self._walks) >= _REMEMBERED:
+                self._walks.clear()
+            self._walks[key] = known
         return known
 
     def _start(self, directory: str) -> Step:
@@ -182,11 +183,12 @@ class _State(dict[str, Step]):
 
 
 class Walk:
-    """Where the guide led through a message, header first."""
+    """Where the guide led through a message, header first; a ``shared`` one is that of all messages with these tags."""
 
-    __slots__ = ("_nesting", "steps", "strangers")
+    __slots__ = ("_nesting", "shared", "steps", "strangers")
 
-    def __init__(self, guide: Guide, tags: Sequence[str], directory: str) -> None:
+    def __init__(self, guide: Guide, tags: Sequence[str], directory: str, *, shared: bool = False) -> None:
+        self.shared = shared
         self.steps = guide.walk(tags, directory)
         self.strangers = strangers(tags, self.steps)
         self._nesting: Nesting | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -21,7 +21,7 @@ from edi_gateway.mapping.planner import Planner, Surroundings, unplanned
 from edi_gateway.mapping.schema import EventPlaces, Requirement, Text
 from edi_gateway.mapping.texts import first, one
 from edi_gateway.mapping.zones import zone_of
-from edi_gateway.model import Classifier, Location, Provenance, Segment, TimeBasis, TrackingEvent
+from edi_gateway.model import Classifier, Direction, Location, Provenance, Segment, Status, TimeBasis, TrackingEvent
 
 LONGEST: Final = 256  # characters of what identifies: no directory allows more than 70
 ROUNDED: Final = re.compile(r"\d([.,]\d+)?E\+\d+")  # how spreadsheets write numbers too long for a cell
@@ -29,7 +29,10 @@ _PLACES_NAMED: Final = 5  # of a long list of places, in an error
 
 Place = tuple[Location, str | None]
 """A location and the zone kept there, if known."""
-_NOWHERE: Final[Place] = (Location(), None)
+NOWHERE: Final[Place] = (Location(), None)
+
+Meaning = tuple[Status, str, Direction, bool, Classifier | None, str, str, str, str, str]
+"""Status, reason, direction, correction, classifier; code, its list and agency, reason codes as written; the rule."""
 
 
 @dataclass(slots=True)
@@ -66,6 +69,10 @@ class EventReader:
         plain = all(not path.name and not any(step.conditions for step in path.steps) for path in self.paths_of_code)
         told_at = dict.fromkeys((path.element, path.component) for path in self.paths_of_code)
         self._told_at = tuple(told_at) if dated and plain else ()
+        self.told_at = tuple(told_at) if plain and self.told_alone else None  # all that decides on a code, or unknown
+        at_place = _paths(*places.location.parts())
+        tags = {path.steps[-1].tag for path in places.location.of}
+        self.located_alone = all(_alone(at_place, tag) for tag in tags) if tags else not any(places.location.parts())
         self._told: Memory[Hashable, Told] = Memory()
         self._places: Memory[Hashable, Place] = Memory()
 
@@ -93,6 +100,15 @@ class EventReader:
         expected += f" of agency {agency}" if agency else ""
         return Told(code, code_list, agency, reasons, code_at, expected)
 
+    def meaning(self, segment: Segment, directory: str, notes: Notes) -> Meaning | None:
+        """What its code means; None when somebody has to hear of it each time. Raises DocumentError as ``told``."""
+        told = self.told(segment, directory, notes)
+        decision = told.decision or self.decide(told, directory)
+        if not decision.mapped or len(told.code) > LONGEST:
+            return None
+        meant = decision.status, decision.reason, decision.direction, decision.correction, decision.classifier
+        return *meant, told.code, told.code_list, told.agency, " ".join(told.reasons), decision.rule
+
     def decide(self, told: Told, directory: str) -> Decision:
         """What the code tables say of it."""
         told.decision = self._codebook.decide(
@@ -111,12 +127,13 @@ class EventReader:
             return self._read_place(run.event)
         for way in run.plan.located_by:
             for holder in run.follow(way):
-                place = self._place(holder)
-                if place is not _NOWHERE:
+                place = self.place_in(holder)
+                if place is not NOWHERE:
                     return place
-        return _NOWHERE
+        return NOWHERE
 
-    def _place(self, holder: Segment) -> Place:
+    def place_in(self, holder: Segment) -> Place:
+        """What one segment says of the place."""
         key = holder.key
         known = self._places.get(key)
         if known is None:
@@ -130,7 +147,7 @@ class EventReader:
         code = first(places.unlocode, holder)
         country = first(places.country, holder) or code[:2]
         location = Location(first(places.name, holder), code, country)
-        return (location, zone_of(code, country, first(places.subdivision, holder))) if location else _NOWHERE
+        return (location, zone_of(code, country, first(places.subdivision, holder))) if location else NOWHERE
 
 
 @dataclass(slots=True)
@@ -144,14 +161,7 @@ class Events:
     directory: str  # 96A of D:96A:UN:EAN004
     document_number: str
     version: str  # of the mapping
-    _surroundings: Surroundings | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        header = self.notes.message.body
-        assert header is not None, "a message that was set aside has no events"
-        self._surroundings = (
-            Surroundings(self.reader.planner, header, self.reader.event_tag) if header.planned else None
-        )
+    _surroundings: Surroundings | None = None  # made for the first event that is read by itself
 
     def read(self, segment: Segment) -> TrackingEvent:
         """The event of a segment; raises DocumentError when it cannot be read."""
@@ -219,9 +229,13 @@ class Events:
 
     def run_of(self, segment: Segment) -> Run:
         """The event with its plan, or with every path to be followed."""
-        if self._surroundings is not None:
-            return self._surroundings.run(segment)
-        return Run(segment, segment.parent or segment, self.reader.unplanned, ())
+        if not segment.planned:
+            return Run(segment, segment.parent or segment, self.reader.unplanned, ())
+        if self._surroundings is None:
+            header = self.notes.message.body
+            assert header is not None, "a message that was set aside has no events"
+            self._surroundings = Surroundings(self.reader.planner, header, self.reader.event_tag)
+        return self._surroundings.run(segment)
 
     def _precise(self, segment: Segment, places: Sequence[Text], number: str) -> None:
         if "E+" in number and ROUNDED.fullmatch(number):

@@ -15,14 +15,14 @@ from itertools import repeat
 from typing import Final, TypeVar
 
 from edi_gateway.errors import DocumentError
-from edi_gateway.mapping.event import LONGEST, ROUNDED, EventReader, Events, Place
+from edi_gateway.mapping.event import LONGEST, ROUNDED, EventReader, Events, Meaning, Place
 from edi_gateway.mapping.instants import Clock, moments
 from edi_gateway.mapping.path import Levels, Path, Scope
 from edi_gateway.mapping.plan import Memory
 from edi_gateway.mapping.schema import EventPlaces, Instant, Text
 from edi_gateway.mapping.texts import convert
 from edi_gateway.mapping.times import Moment, resolve
-from edi_gateway.model import Classifier, Direction, Provenance, Status, TimeBasis, TrackingEvent
+from edi_gateway.model import Classifier, Provenance, TimeBasis, TrackingEvent
 from edi_gateway.table import ROW, Columns, Table
 
 Cells = Sequence[str]
@@ -30,8 +30,6 @@ Key = str | tuple[str, ...]
 _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 _When = tuple[datetime, TimeBasis, bool, Classifier]
-_Said = tuple[Status, str, Direction, bool, Classifier | None, str, str, str, str, str]
-"""Status, reason, direction, correction, classifier; code, its list and agency, reason codes as written; the rule."""
 _LACKING: Final = 20  # columns named in an error
 
 
@@ -72,7 +70,7 @@ class FlatReader:
     )
     _by: Mapping[str, Sequence[int]] = field(init=False)  # the columns that decide code, place and time
     _references: Sequence[tuple[str, int]] = field(init=False)
-    _codes: Memory[Key, _Said] = field(default_factory=Memory)
+    _codes: Memory[Key, Meaning] = field(default_factory=Memory)
     _places: Memory[Key, Place] = field(default_factory=Memory)
     _moments: Memory[Key, tuple[Instant, Moment | None]] = field(default_factory=Memory)
     _times: Memory[tuple[Key, str | None], _When] = field(default_factory=Memory)
@@ -197,17 +195,12 @@ class FlatReader:
             found[index] = here[key]
         return found
 
-    def _tell(self, table: Table, events: Events, _: Key, index: int) -> _Said | None:
+    def _tell(self, table: Table, events: Events, _: Key, index: int) -> Meaning | None:
         """What a code means; None when somebody has to hear of it each time."""
         try:
-            told = self.reader.told(table.row(index), events.directory, events.notes)
+            return self.reader.meaning(table.row(index), events.directory, events.notes)
         except DocumentError:
             return None
-        decision = self.reader.decide(told, events.directory)
-        if not decision.mapped or len(told.code) > LONGEST:
-            return None
-        meant = decision.status, decision.reason, decision.direction, decision.correction, decision.classifier
-        return *meant, told.code, told.code_list, told.agency, " ".join(told.reasons), decision.rule
 
     def _locate(self, table: Table, events: Events, _: Key, index: int) -> Place:
         return self.reader.place(events.run_of(table.row(index)))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
+from itertools import zip_longest
 
 from edi_gateway.errors import DocumentError
+from edi_gateway.frozen import quick
 from edi_gateway.mapping.codebook import Codebook
 from edi_gateway.mapping.event import LONGEST, EventReader, Events
 from edi_gateway.mapping.flat import FlatReader, flat
+from edi_gateway.mapping.forms import FormReader
 from edi_gateway.mapping.instants import Clock, instant_at
 from edi_gateway.mapping.notes import Notes
 from edi_gateway.mapping.path import Levels, Path
@@ -27,6 +31,7 @@ class Partner:
     timezone: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Harmonized:
     """What one message says: its events, what it does to earlier reports, and what was noticed."""
@@ -53,19 +58,21 @@ class Mapping:
     codebook: Codebook
     _events: EventReader = field(init=False, repr=False, compare=False)
     _flat: bool = field(init=False, repr=False, compare=False)
+    _forms: FormReader = field(init=False, repr=False, compare=False)
     _of_document: dict[object, FlatReader] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reader = EventReader(self.name, self.require, self.event, self.codebook, self.for_each.event_tag)
         object.__setattr__(self, "_events", reader)
         object.__setattr__(self, "_flat", flat(self.for_each, reader))
+        object.__setattr__(self, "_forms", FormReader(reader, self.for_each))
         object.__setattr__(self, "_of_document", {})
 
     def harmonize(self, message: Message, partner: Partner, now: datetime) -> Harmonized:
         """Read every event of a message; what cannot be read is a finding, and its neighbours go on."""
         assert message.body is not None, "a message that was set aside has no events"
         body, notes = message.body, Notes(message)
-        clock = Clock(now, partner.timezone or self.timezone or None)
+        clock = _clock(now, partner.timezone or self.timezone or None)
         number = first(self.report.number, body)[:LONGEST]
         function = self._function(body, notes)
         issued_at = self._issued_at(body, clock, notes)
@@ -73,9 +80,12 @@ class Mapping:
         events = Events(self._events, notes, partner.carrier, clock, directory, number, self.version)
         if isinstance(body, Table) and self._flat:
             return Harmonized(function, number, issued_at, self._read_table(body, events), notes.findings)
+        by_form = self._forms.read(body, events)
+        if by_form and None not in by_form:
+            return Harmonized(function, number, issued_at, by_form, notes.findings)  # type: ignore[arg-type]
         found = self.for_each.segments(body)
         self._account_for_all(body, found, function, notes)
-        return Harmonized(function, number, issued_at, list(_readable(found, events, notes)), notes.findings)
+        return Harmonized(function, number, issued_at, list(_readable(found, by_form, events, notes)), notes.findings)
 
     def _read_table(self, table: Table, events: Events) -> Sequence[TrackingEvent]:
         """The events of a table by its columns, which are settled once for a document."""
@@ -93,6 +103,8 @@ class Mapping:
 
     def _function(self, body: Segment, notes: Notes) -> MessageFunction:
         report = self.report
+        if not report.function:
+            return MessageFunction.ORIGINAL
         code = first(report.function, body)
         if code and code not in report.functions:
             path = next(text.path for text in report.function if text.path)
@@ -136,9 +148,17 @@ class Mapping:
                 notes.set_aside(Level.EVENT, notes.at(segment), f"a {tag} outside it", where, advice)
 
 
-def _readable(found: Iterable[Segment], events: Events, notes: Notes) -> Iterator[TrackingEvent]:
-    for segment in found:
+@lru_cache(maxsize=16)
+def _clock(now: datetime, timezone: str | None) -> Clock:
+    """One for all messages of a document."""
+    return Clock(now, timezone)
+
+
+def _readable(
+    found: Iterable[Segment], by_form: Iterable[TrackingEvent | None], events: Events, notes: Notes
+) -> Iterator[TrackingEvent]:
+    for segment, event in zip_longest(found, by_form):
         try:
-            yield events.read(segment)
+            yield event or events.read(segment)
         except DocumentError as error:
             notes.keep(error.finding)

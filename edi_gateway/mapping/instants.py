@@ -72,15 +72,20 @@ def instant_at(
     path = instant.path
     text = path.read(holder).strip()
     try:
-        if instant.time is None and instant.zone is None and instant.formats != _X12:
+        if not in_parts(instant):
             beside = holder.get(path.element, path.component + 1).strip() if path.element else ""
-            return _read(instant.formats, text, beside, zone_of_place, zone_of_partner)
+            return read_whole(instant.formats, text, beside, zone_of_place, zone_of_partner)
         clock, zone = _said(instant.time, holder), _said(instant.zone, holder)
-        return _read_parts(instant.formats, text, clock, zone, zone_of_place, zone_of_partner)
+        return read_parts(instant.formats, text, clock, zone, zone_of_place, zone_of_partner)
     except ValueError as error:
         at = notes.at(holder, path)
         advice = "ask the partner for a corrected report"
         raise refused(at, text, f"a date or time ({error})", advice, _code(instant)) from error
+
+
+def in_parts(instant: Instant) -> bool:
+    """Whether day, time and zone stand in places of their own, for ``read_parts``."""
+    return instant.time is not None or instant.zone is not None or instant.formats == _X12
 
 
 def _code(instant: Instant) -> str:
@@ -88,21 +93,24 @@ def _code(instant: Instant) -> str:
     return "8" if instant.formats == _X12 else "12"
 
 
-_Read = tuple[Moment, datetime, TimeBasis, str]
+When = tuple[Moment, datetime, TimeBasis, str]
+"""What is written, the instant that is, what that rests on, and a warning."""
 
 
 @lru_cache(maxsize=8192)  # scans are reported in the order of their time: many share a minute with their neighbours
-def _read(
+def read_whole(
     formats: tuple[str, ...], text: str, beside: str, zone_of_place: str | None, zone_of_partner: str | None
-) -> _Read:
+) -> When:
+    """What a text means at a place, with what stands beside it (2379); raises ValueError when it is no date."""
     moment = _one_of(formats, text, beside)
     return moment, *resolve(moment, zone_of_place, zone_of_partner)
 
 
 @lru_cache(maxsize=8192)
-def _read_parts(
+def read_parts(
     formats: tuple[str, ...], day: str, clock: str, zone: str, zone_of_place: str | None, zone_of_partner: str | None
-) -> _Read:
+) -> When:
+    """What the texts of day, time and zone mean at a place; raises ValueError when they are no date."""
     moment = _joined_of(formats, day, clock, zone)
     return moment, *resolve(moment, zone_of_place, zone_of_partner)
 
@@ -110,7 +118,7 @@ def _read_parts(
 def moments(instant: Instant) -> Callable[[str, str, str], Moment]:
     """What makes a moment of the texts of day, time and zone at the places of an instant, or raises ValueError."""
     formats = instant.formats
-    if instant.time is not None or instant.zone is not None or formats == _X12:
+    if in_parts(instant):
         return partial(_joined_of, formats)
     if len(formats) == 1 and "%" in formats[0]:
         pattern = formats[0]

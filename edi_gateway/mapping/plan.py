@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from edi_gateway.mapping.path import Path
+from edi_gateway.mapping.path import Condition, Path
 from edi_gateway.mapping.schema import Instant, Text
 from edi_gateway.mapping.texts import convert, one
 from edi_gateway.model import Segment
@@ -33,8 +33,11 @@ class Memory(dict[_K, _V]):
         return value
 
 
-Spot = tuple[int, int, int, Text | None] | Text
-"""Segment, element, component, and the text if it is to be converted; the text alone where it cannot be planned."""
+Guards = Sequence[tuple[int, Condition]]
+"""What must stand in which segments: conditions that the form of an event does not decide."""
+
+Spot = tuple[int, int, int, Text | None, Guards] | Text
+"""Segment, element, component, the text if it is to be converted, guards; the text alone where it cannot be planned."""
 
 Way = Sequence[int] | Path
 """Segments; the path itself where they cannot be planned."""
@@ -76,8 +79,10 @@ class Run:
         """The first text that is there, trimmed and converted, or ""."""
         for spot in spots:
             if isinstance(spot, tuple):
-                at, element, component, text = spot
+                at, element, component, text, guards = spot
                 said = self.segments[at].get(element, component).strip()
+                if said and guards and not all(each.holds(self.segments[where]) for where, each in guards):
+                    continue
                 if said and text is not None:
                     said = convert(text, said)
             else:

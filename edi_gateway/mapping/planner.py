@@ -8,7 +8,7 @@ from itertools import count
 from typing import Final
 
 from edi_gateway.mapping.path import Condition, Path, Scope, parse_place
-from edi_gateway.mapping.plan import Memory, Plan, Reference, Run, Spot, Way
+from edi_gateway.mapping.plan import Guards, Memory, Plan, Reference, Run, Spot, Way
 from edi_gateway.mapping.schema import EventPlaces, Referring, Text
 from edi_gateway.model import Segment
 
@@ -52,6 +52,10 @@ class Planner:
         self.sought_outside = {path.steps[0].tag for path in outward}
         self._outlooks: Memory[Hashable, tuple[int, Memory[Hashable, _Form]]] = Memory()
         self._numbers = count()
+
+    def asked_for(self, tag: str) -> frozenset[str]:
+        """The first elements by which paths tell segments of a tag apart, in an event or around it."""
+        return self.inside.get(tag, _NOTHING) | self.outside.get(tag, _NOTHING)
 
     def outlook(self, segments: Sequence[Segment], form: Hashable, header: Segment) -> _Outlook:
         """What is around an event, with what was learnt in such surroundings; ``form`` names their tags and nesting."""
@@ -196,21 +200,28 @@ class _Search:
 
     def way(self, path: Path) -> Way:
         """Where the path leads; [] when that is nowhere."""
+        found = self._guarded(path)
+        return path if found is None or any(guards for _, guards in found) else [at for at, _ in found]
+
+    def _guarded(self, path: Path) -> Sequence[tuple[int, Guards]] | None:
+        """Where the path may lead, and what decides it there; None when it has to be followed."""
         if path.scope in _OUTER and not self._in_sight(path):
-            return path
+            return None
         found = []
         for passed in self._along(path):
-            decided = {
-                self._decided(path, segment, condition)
+            conditions = [
+                (segment, condition, self._decided(path, segment, condition))
                 for segment, step in zip(passed, path.steps, strict=True)
                 for condition in step.conditions
-            }
-            if False in decided:
+            ]
+            if any(decided is False for *_, decided in conditions):
                 continue
-            at = None if None in decided else self._index(path, passed[-1] if passed else self._event)
-            if at is None:
-                return path
-            found.append(at)
+            open_ones = [(segment, condition) for segment, condition, decided in conditions if decided is None]
+            at = self._index(path, passed[-1] if passed else self._event)
+            guards = [(self._index(path, segment), condition) for segment, condition in open_ones]
+            if at is None or any(where is None for where, _ in guards):
+                return None
+            found.append((at, [(where, condition) for where, condition in guards if where is not None]))
         return found
 
     def _in_sight(self, path: Path) -> bool:
@@ -222,12 +233,12 @@ class _Search:
 
     def _spots(self, text: Text) -> Iterator[Spot]:
         path = text.path
-        way = self.way(path) if path else path
-        if path is None or path.name or text.join or way is None or isinstance(way, Path):
+        found = None if path is None or path.name or text.join else self._guarded(path)
+        if path is None or found is None:
             yield text
             return
         converted = text if text.convert or text.values else None
-        yield from ((at, path.element, path.component, converted) for at in way)
+        yield from ((at, path.element, path.component, converted, guards) for at, guards in found)
 
     def _holders(self, path: Path) -> Sequence[int | Path]:
         way = self.way(path)

@@ -67,13 +67,27 @@ def parse_x12(day: str, clock: str, code: str) -> Moment:
     part at fault, for what is no date or no time.
     """
     day, clock, code = day.strip(), clock.strip(), code.strip().upper()
-    on = _date(day)
-    if not clock or _UNKNOWN.fullmatch(clock):
-        warning = f"{clock} is written where the time of day is not known: the day is taken" if clock else ""
-        return Moment(datetime.combine(on, time(12)), date_only=True, warning=warning)
+    local = _usual(day, clock)
+    if local is None:
+        on = _date(day)
+        if not clock or _UNKNOWN.fullmatch(clock):
+            warning = f"{clock} is written where the time of day is not known: the day is taken" if clock else ""
+            return Moment(datetime.combine(on, time(12)), date_only=True, warning=warning)
+        local = datetime.combine(on, _time(clock))
     offset, zone, warning = read_time_code(code)
     standard = _NAMED[code[0]] if offset is not None and code[1:] == "S" else ""
-    return Moment(datetime.combine(on, _time(clock)), offset, zone, False, warning, standard)
+    return Moment(local, offset, zone, False, warning, standard)
+
+
+def _usual(day: str, clock: str) -> datetime | None:
+    """CCYYMMDD and HHMM at once, which is how most write it; None for anything else."""
+    digits = day + clock
+    if len(day) != 8 or len(clock) != 4 or clock in {"0000", "2400"} or not (digits.isdigit() and digits.isascii()):
+        return None
+    try:
+        return datetime.fromisoformat(f"{day}T{clock}")
+    except ValueError:
+        return None  # the careful way says which part is at fault
 
 
 def _date(text: str) -> date:

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from edi_gateway.errors import DocumentError
+from edi_gateway.frozen import quick
 from edi_gateway.mapping.harmonize import Harmonized, Mapping, Partner
 from edi_gateway.model import Finding, Interchange, Level, Message, Position, Severity
 from edi_gateway.pipeline.matching import Said, acknowledges, read_statements
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 TEST_REFUSED: Final = "25"  # EDIFACT 0085
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One step through a document: an interchange that begins, a message's say, or findings."""

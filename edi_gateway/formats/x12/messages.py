@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from edi_gateway.formats.body import Body, BodySegment
 from edi_gateway.formats.control import PADDING, quoted, same_count, same_reference
-from edi_gateway.formats.guide import Walk, load_guide
+from edi_gateway.formats.guide import Guide, Walk, load_guide
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape, reading_of, shape_of
 from edi_gateway.formats.x12.envelope import Envelope
 from edi_gateway.formats.x12.pieces import Pieces
@@ -45,6 +45,8 @@ class MessageReader:
         self._control_ref = envelope.control_ref
         self._outside = PADDING + marks.terminator.encode("latin-1")  # what may stand between two sets
         self._seen: set[str] = set()
+        self._alike: tuple[str, str, Sequence[str]] | None = None  # type, version and tags of the last set that was
+        self._walk: Walk | None = None  # nested like this
 
     def read(self) -> Iterator[Message]:
         """Walk from ISA to IEA once; nothing between the two is passed over in silence."""
@@ -92,7 +94,7 @@ class MessageReader:
             guide = self._guides.get(kind)
             closes = f"SE{mark}{len(texts)}{mark}{reference}"
             if guide is not None and mark not in reference and texts[-1] == closes and reference not in self._seen:
-                walk = guide.nest(shape.tags[:-1], self.version)
+                walk = self._nest(guide, shape.tags)
                 if not walk.strangers:
                     self._seen.add(reference)
                     end = trailer + len(closes) + self.envelope.width
@@ -103,6 +105,14 @@ class MessageReader:
         latin = data.decode("latin-1")
         terminated = latin if latin.endswith(self._terminator) else latin + self._terminator
         return self._looked_at(_Check(self.envelope, start, shape_of(terminated, self.envelope.grammar)), data, latin)
+
+    def _nest(self, guide: Guide, tags: Sequence[str]) -> Walk:
+        """How the set nests; most are like the one before."""
+        alike = (guide.message, self.version, tags)
+        if alike != self._alike:
+            self._alike, self._walk = alike, guide.nest(tags[:-1], self.version)
+        assert self._walk is not None
+        return self._walk
 
     def _looked_at(self, check: _Check, data: bytes, latin: str) -> Message:
         """A set in which something is not as usual."""

@@ -1,0 +1,204 @@
+"""Short messages of one form → tracking events, all of a message at once.
+
+Carriers send a few forms over and over: the same segments in the same order. Where events find what they say is settled
+once for each form, by the plans of its events; from then on a message is read by place, and what several of its events
+share is read once. What is met for the first time is read as any other segment would be, and so is each event of which
+there is something to remark: nothing is said here that the paths would not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from edi_gateway.errors import DocumentError
+from edi_gateway.mapping.event import LONGEST, NOWHERE, ROUNDED, EventReader, Events, Meaning, Place
+from edi_gateway.mapping.instants import Clock, read_parts, read_whole
+from edi_gateway.mapping.layout import Choices, EventLayout, Layout, Reference, settle
+from edi_gateway.mapping.path import Levels, Path
+from edi_gateway.mapping.plan import Memory
+from edi_gateway.mapping.texts import convert
+from edi_gateway.model import Classifier, Provenance, Segment, TimeBasis, TrackingEvent
+from edi_gateway.segment import Sheet
+
+_When = tuple[datetime, TimeBasis, bool, Classifier]
+_MET: Final = Layout((), (), (), (), ())  # in place of a layout: only what comes again is worth settling
+_NONE: Final = Layout((), (), (), (), ())  # in place of a layout: these are read event by event
+
+
+@dataclass(slots=True)
+class _Form:
+    """What tells messages of one form apart: segments by whose first element paths choose, and what they ask for."""
+
+    chosen: Sequence[int]
+    asked_for: Sequence[frozenset[str]]
+    layouts: Memory[Hashable, Layout] = field(default_factory=Memory)
+
+
+class FormReader:
+    """Reads whole messages by one mapping, and remembers their forms."""
+
+    def __init__(self, reader: EventReader, for_each: Path | Levels) -> None:
+        self.reader = reader
+        self.for_each = for_each
+        # Whatever decides which segments are events, and what they say, has to be part of the form or of the texts.
+        plain = isinstance(for_each, Path) and not any(step.conditions for step in for_each.steps)
+        self.able = plain and reader.told_at is not None and reader.located_alone
+        self._forms: Memory[Hashable, _Form] = Memory()
+        self._meanings: Memory[Hashable, Meaning] = Memory()
+        self._places: Memory[Hashable, Place] = Memory()
+
+    def read(self, body: Segment, events: Events) -> list[TrackingEvent | None]:
+        """The events of a message, None for each that has to be read by itself; [] where that is all of them."""
+        sheet = body.sheet if self.able else None
+        if sheet is None or sheet.form is None:
+            return []
+        form = self._forms.get(sheet.form) or self._forms.keep(sheet.form, self._form(body))
+        said = zip(body.qualifiers(form.chosen), form.asked_for, strict=True)
+        told_apart = tuple([qualifier if qualifier in asked_for else None for qualifier, asked_for in said])
+        layout = form.layouts.get(told_apart)
+        if layout is None:
+            form.layouts.keep(told_apart, _MET)
+            return []
+        if layout is _MET:
+            layout = form.layouts.keep(told_apart, self._settled(body, events))
+        return [] if layout is _NONE else self._read(sheet, layout, events)
+
+    def _form(self, body: Segment) -> _Form:
+        planner = self.reader.planner
+        asked = ((at, planner.asked_for(segment.tag)) for at, segment in enumerate(body.below(), 1))
+        chosen = {at: asked_for for at, asked_for in asked if asked_for}
+        return _Form(list(chosen), list(chosen.values()))
+
+    def _settled(self, body: Segment, events: Events) -> Layout:
+        found, tag = self.for_each.segments(body), self.for_each.event_tag
+        if not found or len(found) < len(body.anywhere(tag)):
+            return _NONE  # there is something to remark each time
+        return settle([events.run_of(segment) for segment in found], self.reader.told_at or ()) or _NONE
+
+    def _read(self, sheet: Sheet, layout: Layout, events: Events) -> list[TrackingEvent | None]:
+        said = [*sheet.said(layout.wanted), ""]  # the last one stands for what has no place
+        numbers = [_number(_first(choices, said)) for choices in layout.numbers]
+        texts = [_first(choices, said) for choices in layout.texts]
+        shared = _references({}, layout.references, said)
+        carrier, clock, directory, document = events.carrier, events.clock, events.directory, events.document_number
+        message, name, version = events.notes.message, self.reader.name, events.version
+        interchange, reference, certain = message.position.interchange, message.control_ref, None not in texts
+        made: list[TrackingEvent | None] = []
+        for event in layout.events:
+            key = (directory, *[said[number] for number in event.told])
+            meaning = self._meanings.get(key) or self._mean(key, sheet.segment(event.at), events)
+            place = self._place(sheet, event)
+            when = _when(event, said, place[1], clock)
+            number = numbers[event.number]
+            piece, text, account, signatory = event.texts
+            if meaning is None or when is None or not number or not certain:
+                made.append(None)
+                continue
+            status, reason, direction, correction, classifier, code, code_list, agency, reasons, rule = meaning
+            at, basis, date_only, kind = when
+            made.append(
+                TrackingEvent(
+                    carrier,
+                    number,
+                    status,
+                    at,
+                    reason,
+                    True,  # mapped: what is not has a remark
+                    classifier or kind,
+                    direction,
+                    correction,
+                    texts[piece] or "",
+                    code,
+                    code_list,
+                    agency,
+                    reasons,
+                    texts[text] or "",
+                    date_only,
+                    basis,
+                    place[0],
+                    texts[account] or "",
+                    texts[signatory] or "",
+                    _references(shared.copy(), event.references, said),
+                    Provenance(interchange, reference, document, *sheet.place(event.at), name, version, rule),
+                )
+            )
+        return made
+
+    def _mean(self, key: Hashable, segment: Segment, events: Events) -> Meaning | None:
+        try:
+            meaning = self.reader.meaning(segment, events.directory, events.notes)
+        except DocumentError:
+            return None
+        return meaning and self._meanings.keep(key, meaning)
+
+    def _place(self, sheet: Sheet, event: EventLayout) -> Place:
+        for at in event.located:
+            key = sheet.key(at)
+            place = self._places.get(key) or self._places.keep(key, self.reader.place_in(sheet.segment(at)))
+            if place is not NOWHERE:
+                return place
+        return NOWHERE
+
+
+def _first(choices: Choices, said: Sequence[str]) -> str | None:
+    """The first text that is there, "" for none; None where it has to be looked for."""
+    for choice in choices:
+        if choice is None:
+            return None
+        at, text, guards = choice
+        found = said[at]
+        if found and guards and not all((said[where] in each.values) != each.negated for where, each in guards):
+            continue
+        if found and text is not None:
+            found = convert(text, found)
+        if found:
+            return found
+    return ""
+
+
+def _number(text: str | None) -> str:
+    """As ``EventReader.tracking_number`` has it; "" where there is something to remark."""
+    number = "".join((text or "").split()).upper()
+    return "" if len(number) > LONGEST or ("E+" in number and ROUNDED.fullmatch(number)) else number
+
+
+def _when(event: EventLayout, said: Sequence[str], zone_of_place: str | None, clock: Clock) -> _When | None:
+    """When it was; None where there is something to remark."""
+    for dated in event.dated:
+        if dated is None:
+            return None
+        day = said[dated.day]
+        if not day:
+            continue
+        formats, instant, beside = dated.formats, dated.instant, said[dated.beside]
+        try:
+            if dated.in_parts:
+                read = read_parts(formats, day, beside, said[dated.zone], zone_of_place, clock.timezone)
+            else:
+                read = read_whole(formats, day, beside, zone_of_place, clock.timezone)
+        except ValueError:
+            return None
+        moment, when, basis, warning = read
+        if moment.warning or warning or instant.derived or not clock.beyond_doubt(moment):
+            return None
+        return when, basis, moment.date_only, instant.classifier or Classifier.ACT
+    return None
+
+
+def _references(
+    found: dict[str, tuple[str, ...]], references: Sequence[Reference], said: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """What was found before, and these."""
+    for qualifier, named, at in references:
+        value = said[at]
+        name = value and (qualifier or said[named])
+        if not name:
+            continue
+        if name not in found:
+            found[name] = (value,)
+        elif value not in found[name]:
+            found[name] += (value,)
+    return found
