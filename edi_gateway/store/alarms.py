@@ -21,7 +21,7 @@ ALARM: Final = METADATA.tables["alarm"]
 class AlarmKind(StrEnum):
     """What is wrong; the subject says with whom."""
 
-    CHANNEL_FAILING = "channel_failing"  # the carrier's server cannot be polled
+    CHANNEL_FAILING = "channel_failing"  # the carrier's server cannot be polled, or its requests are refused
     HOST_KEY = "host_key"  # a server shows another key than the pinned one
     INTAKE_PAUSED = "intake_paused"  # the database takes nothing, so nothing is fetched
     CONFIGURATION = "configuration"  # what lies in the configuration folder could not be loaded

@@ -1,0 +1,105 @@
+"""The HTTP server within the daemon: its sockets, its certificate, its beginning and its end."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from edi_gateway.config.http import Http, Tls
+from edi_gateway.errors import ConfigError
+from edi_gateway.web.bounded import LARGEST_HEADERS, bounded
+
+
+class Place(NamedTuple):
+    """Where and how to listen; files are seen from the folder."""
+
+    options: Http
+    folder: Path
+
+
+class Listener:
+    """Listens from the moment it is made. Raises ConfigError where that cannot be."""
+
+    def __init__(self, app: ASGIApp, place: Place) -> None:
+        options, folder = self._place = place
+        self._context = _tls_context(options.tls, folder) if options.tls else None
+        self._socket = _listening(options, folder)
+        seconds = options.header_timeout.total_seconds()
+        config = uvicorn.Config(
+            app,
+            http=bounded(options.max_connections, seconds),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=max(1, round(seconds)),
+            h11_max_incomplete_event_size=LARGEST_HEADERS,
+        )
+        config.load()
+        config.ssl = self._context
+        self._server = _Server(config)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as a URL."""
+        host, port = self._socket.getsockname()[:2]
+        return f"{'https' if self._context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def serve(self) -> None:
+        """Answer requests until told to stop, and then those that have begun."""
+        await self._server.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Take no more requests; `serve` returns when those there are have been answered."""
+        self._server.should_exit = True
+
+    def renew(self) -> None:
+        """Read the certificate anew, for connections from now on. Raises ConfigError."""
+        options, folder = self._place
+        if self._context and options.tls:
+            _load(self._context, options.tls, folder)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the daemon."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listening(options: Http, folder: Path) -> socket.socket:
+    host, port = options.address
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        found = (
+            f"{folder / 'gateway.yaml'}: http.address: cannot listen on {options.address}: {error.strerror or error}"
+        )
+        raise ConfigError(f"{found}; is it another program's, or not this machine's?") from error
+
+
+def _tls_context(tls: Tls, folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    _load(context, tls, folder)
+    return context
+
+
+def _load(context: ssl.SSLContext, tls: Tls, folder: Path) -> None:
+    try:
+        context.load_cert_chain(folder / tls.certificate, folder / tls.key, password=lambda: "")
+    except OSError as error:  # ssl.SSLError is one
+        at = f"{folder / 'gateway.yaml'}: http.tls: cannot use {tls.certificate} with {tls.key}"
+        raise ConfigError(f"{at}: {error.strerror or error}") from error
