@@ -6,38 +6,23 @@ import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from edi_gateway.config.fields import Section, as_list
 from edi_gateway.quantities import Duration, Size
 
-_ADDRESS: Final = r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})"
+_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})")
 _SECOND: Final = timedelta(seconds=1)
 _NONE: Final = timedelta(0)
 
 
-class Address(NamedTuple):
-    """Where to listen."""
-
-    host: str
-    port: int  # 0: any that is free
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _address(value: object) -> Address:
-    found = re.fullmatch(_ADDRESS, str(value))
+def _is_address(text: str) -> str:
+    found = _ADDRESS.fullmatch(text)
     if found is None or int(found[3]) > 65_535:
-        raise ValueError(f"found {value!r}, expected an address and a port such as 127.0.0.1:8080 or [::1]:8080")
-    return Address(found[1] or found[2], int(found[3]))
-
-
-AddressText = Annotated[
-    Address, PlainValidator(_address), WithJsonSchema({"type": "string", "pattern": f"^{_ADDRESS}$"})
-]
+        raise ValueError(f"found {text!r}, expected an address and a port such as 127.0.0.1:8080 or [::1]:8080")
+    return text
 
 
 class Tls(Section):
@@ -50,7 +35,9 @@ class Tls(Section):
 class Http(Section):
     """The HTTP server."""
 
-    address: AddressText = Field(Address("127.0.0.1", 8080), description="address and port to listen on")
+    address: Annotated[str, AfterValidator(_is_address)] = Field(
+        "127.0.0.1:8080", description="address and port to listen on"
+    )
     tls: Tls | None = Field(None, description="the server's certificate; left out: plain HTTP, for a proxy before it")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(as_list)] = Field(
         (), description="networks of the proxies whose X-Forwarded-For and other headers are believed"
@@ -65,3 +52,9 @@ class Http(Section):
     body_timeout: Annotated[Duration, Field(gt=_NONE)] = Field(
         30 * _SECOND, description="how long a client may take to send a request's body"
     )
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """Where to listen; port 0 is any that is free."""
+        host, _, port = self.address.rpartition(":")
+        return host.strip("[]"), int(port)

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,6 +15,8 @@ from starlette.types import ASGIApp
 from edi_gateway.config.http import Http, Tls
 from edi_gateway.errors import ConfigError
 from edi_gateway.web.bounded import LARGEST_HEADERS, bounded
+
+_BACKLOG: Final = 2048  # connections the system holds until they are looked at
 
 
 class Place(NamedTuple):
@@ -78,15 +80,24 @@ class _Server(uvicorn.Server):
 
 
 def _listening(options: Http, folder: Path) -> socket.socket:
-    host, port = options.address
+    host, port = options.host_and_port
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        family, kind, _, _, at = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # The protocol is named, because asyncio sends small answers at once only where it is.
+        listening = socket.socket(family, kind, socket.IPPROTO_TCP)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            listening.bind(at)
+            listening.listen(_BACKLOG)
+        except OSError:
+            listening.close()
+            raise
     except OSError as error:
-        found = (
-            f"{folder / 'gateway.yaml'}: http.address: cannot listen on {options.address}: {error.strerror or error}"
-        )
+        found = f"{folder / 'gateway.yaml'}: http.address: cannot listen on {options.address}: {error.strerror or error}"
         raise ConfigError(f"{found}; is it another program's, or not this machine's?") from error
+    return listening
 
 
 def _tls_context(tls: Tls, folder: Path) -> ssl.SSLContext:
