@@ -102,6 +102,10 @@ Accept = Callable[[str, bytes], Awaitable[int]]
 class Receiver(Protocol):
     """Where documents come to by themselves, each in a request. Registered beside the sources, but never polled."""
 
+    @property
+    def relies_on_proxy(self) -> bool:
+        """Whether nobody gets in but through a proxy that is trusted."""
+
     async def answer(self, request: Request, accept: Accept) -> Answer:
         """Answer a request, after the commit of what it brought.
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
-from edi_gateway.config.agreement import awaited_in_vain, one_sequence, same_channels, same_names
+from edi_gateway.config.agreement import awaited_in_vain, one_sequence, receiving, same_channels, same_names
 from edi_gateway.config.answering import OUTLET, wired_acknowledge
 from edi_gateway.config.configured import Channel, Destination
 from edi_gateway.config.database import located_in
@@ -24,7 +24,6 @@ from edi_gateway.located import Loc, Located, did_you_mean, load, validate
 from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline import partners
 from edi_gateway.plugging import make_plugin
-from edi_gateway.plugins import Receiver, Source
 from edi_gateway.transforms.opening import Opening
 from edi_gateway.transforms.options import Decrypt, Encrypt
 
@@ -207,7 +206,7 @@ class _Building:
             decrypt = self._keys(Decrypt, file.located, (*loc, "decrypt"))
             if file.model is None or source is None or syntax is None:
                 continue
-            self._never_polled(file.located, loc, source)
+            self.problems.extend(receiving(file.located, loc, source, self.gateway.http))
             options = file.model.channels[name]
             yield Channel(
                 name=f"{file.model.carrier}/{name}",
@@ -234,7 +233,7 @@ class _Building:
             syntax = self._plugin("formats", file.located, (*loc, "format"))
             if file.model is None or source is None or syntax is None:
                 continue
-            self._never_polled(file.located, loc, source)
+            self.problems.extend(receiving(file.located, loc, source, self.gateway.http))
             options = file.model.channels[name]
             yield Channel(
                 name=f"{file.model.customer}/{name}",
@@ -250,12 +249,6 @@ class _Building:
                 patience=options.patience,
                 asked_at=f"{file.located.at(loc)}: ",
             )
-
-    def _never_polled(self, located: Located, loc: Loc, source: Source | Receiver) -> None:
-        if isinstance(source, Receiver) and located.get((*loc, "every")) is not None:
-            at = (*loc, "every")
-            found = f"{located.at(at)}: {'.'.join(map(str, at))}: this channel is never polled"
-            self.problems.append(f"{found}, what it gets is sent to it; expected no such key")
 
     def _acknowledge(self, file: _File[CarrierFile], name: str, loc: Loc) -> partners.Acknowledge | None:
         """How the carrier is answered; None when it is not, or not soundly."""

@@ -76,10 +76,7 @@ class Receiving:
                 await self._gate.close(error)
             except Exception as error:
                 log.exception("receiving.defect")
-                if len(batch) == 1:
-                    _tell(batch, error)
-                else:  # one of them spoils it for the others
-                    await self._commit_each(batch)
+                _tell(batch, error)
 
     def _next(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -101,14 +98,6 @@ class Receiving:
             say_received(one.document, document)
         for channel in {one.document.channel for one in batch}:
             self._wake(channel)
-
-    async def _commit_each(self, batch: Sequence[_Waiting]) -> None:
-        for one in batch:
-            try:
-                await self._commit([one])
-            except Exception as error:
-                log.exception("receiving.defect", channel=one.document.channel)
-                _tell([one], error)
 
 
 def _tell(batch: Sequence[_Waiting], error: Exception) -> None:

@@ -95,7 +95,9 @@ def _listening(options: Http, folder: Path) -> socket.socket:
             listening.close()
             raise
     except OSError as error:
-        found = f"{folder / 'gateway.yaml'}: http.address: cannot listen on {options.address}: {error.strerror or error}"
+        found = (
+            f"{folder / 'gateway.yaml'}: http.address: cannot listen on {options.address}: {error.strerror or error}"
+        )
         raise ConfigError(f"{found}; is it another program's, or not this machine's?") from error
     return listening
 

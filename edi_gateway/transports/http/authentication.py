@@ -43,6 +43,11 @@ AnyMethod = Annotated[
 All.model_rebuild()
 
 
+def relies_on_proxy(way: Method) -> bool:
+    """Whether a trusted proxy has to say something."""
+    return isinstance(way, ProxyHeader) or (isinstance(way, All) and any(map(relies_on_proxy, way.of)))
+
+
 async def authenticate(ways: Sequence[Way], request: Request, body: bytes | None) -> None:
     """Let it pass when one of the ways holds; none at all lets everybody pass.
 

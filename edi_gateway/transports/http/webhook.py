@@ -13,7 +13,7 @@ from edi_gateway.errors import RequestRefusedError
 from edi_gateway.model import utc_now
 from edi_gateway.plugins import Accept, Answer, Plugin, Request, Step
 from edi_gateway.quantities import Size
-from edi_gateway.transports.http.authentication import AnyMethod, authenticate
+from edi_gateway.transports.http.authentication import AnyMethod, authenticate, relies_on_proxy
 from edi_gateway.transports.http.handshake import Handshake
 from edi_gateway.transports.http.options import HeaderName
 from edi_gateway.transports.http.rate import Bucket, Rate
@@ -47,6 +47,11 @@ class Webhook(Plugin):
     def model_post_init(self, _context: Any, /) -> None:
         """The bucket is full."""
         self._bucket = Bucket(self.rate)
+
+    @property
+    def relies_on_proxy(self) -> bool:
+        """Whether a header counts that only a trusted proxy may set."""
+        return self.auth != "none" and any(relies_on_proxy(way) for way in self.auth)
 
     async def answer(self, request: Request, accept: Accept) -> Answer:
         """The id of the document, once it is committed; nothing for a body without a byte."""
