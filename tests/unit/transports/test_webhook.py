@@ -8,7 +8,6 @@ import gzip
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -44,21 +43,25 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Webhook]:
     return make
 
 
-def request(body: bytes = BODY, method: str = "POST", read: list[int] | None = None, **changes: Any) -> Request:
+def request(body: bytes = BODY, /, **changes: Any) -> Request:
+    """A POST of that body; ``changes`` are fields, and ``noted`` hears how much of the body is asked for."""
+    noted: list[int] = changes.pop("noted", [])
+
     async def whole(most: int) -> bytes:
-        if read is not None:
-            read.append(most)
+        noted.append(most)
         return body
 
     asked: dict[str, Any] = {
+        "method": "POST",
         "path": "",
         "target": "/inbound/ups/alerts",
         "query": {},
         "headers": {},
         "client": ip_address("198.51.100.7"),
         "proxied": False,
+        "read": whole,
     }
-    return Request(method=method, read=whole, **(asked | changes))
+    return Request(**(asked | changes))
 
 
 async def accept(_name: str, _content: bytes) -> int:
@@ -220,7 +223,7 @@ async def test_a_certificate_counts_only_from_a_trusted_proxy(hook: Callable[...
 async def test_nobodys_body_is_read_for_nothing(hook: Callable[..., Webhook], headers: dict[str, str]) -> None:
     """Without a signature to compare, a request is refused before its body is asked for."""
     read: list[int] = []
-    assert await status(hook(both("hmac", "secret", header="X-Sig")), request(read=read, headers=headers)) == 401
+    assert await status(hook(both("hmac", "secret", header="X-Sig")), request(noted=read, headers=headers)) == 401
     assert read == []
 
 
@@ -349,7 +352,7 @@ async def test_large_bodies_are_hashed_beside_the_loop(hook: Callable[..., Webho
         return 7
 
     made = hook(both("hmac", "secret", header="X-Sig"))
-    asked = replace(request(headers={"x-sig": sign(body, NEW).hex()}), read=read)
+    asked = request(headers={"x-sig": sign(body, NEW).hex()}, read=read)
     ticking = asyncio.create_task(others())
     assert json.loads((await made.answer(asked, taken)).content) == {"document": 7}
     ticking.cancel()
