@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
 import httpx
 
+from edi_gateway.config.load import load_config
+from edi_gateway.pipeline.gate import Gate
+from edi_gateway.pipeline.receiving import Receiving
+from edi_gateway.store.engine import Database
+from edi_gateway.web.app import make_app
+from edi_gateway.web.inbound import Inbound
+from edi_gateway.web.listener import Listener, Place
+from edi_gateway.web.refusals import Refusals
+from edi_gateway.wiring import wire
 from tests.acceptance.gateway import Gateway, wait_until
 from tests.guards.project import ROOT
 from tests.servers import ServerUnderTest
@@ -90,6 +101,38 @@ def running(folder: Path, **options: str) -> Iterator[tuple[Gateway, httpx.Clien
         gateway.start()
         with httpx.Client(base_url=address(gateway), timeout=20) as client:
             yield gateway, client
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The HTTP server alone, in this process, with what it stores in."""
+
+    listener: Listener
+    gate: Gate
+    woken: list[str]  # channels, once for each commit
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.listener.address.rpartition(":")[2])
+
+
+@asynccontextmanager
+async def serving(db: Database, folder: Path, patience: float = 10.0, **options: str) -> AsyncIterator[Server]:
+    """That server at work; stopped in an orderly way."""
+    config = load_config(write_webhook(folder, **options))
+    channels, http = wire(config).channels, config.installation.gateway.http
+    gate, woken = Gate(db, None, 0), list[str]()
+    await gate.look()
+    receiving = Receiving(db, gate, woken.append, patience=patience)
+    inbound = Inbound(channels.get, receiving, Refusals(lambda *_: None), http)
+    listener = Listener(make_app(inbound), Place(http, folder))
+    running = asyncio.create_task(listener.serve())
+    try:
+        yield Server(listener, gate, woken)
+    finally:
+        listener.stop()
+        await running
 
 
 def address(gateway: Gateway) -> str:
