@@ -11,6 +11,7 @@ from edi_gateway.cli.output import console, print_json, text
 from edi_gateway.cli.settings import Settings
 from edi_gateway.errors import ConfigError
 from edi_gateway.plugins import Receiver, Sink, Source
+from edi_gateway.web.certificate import tls_context
 from edi_gateway.wiring import Wired, prove_keys, wire
 
 
@@ -28,6 +29,8 @@ def check(
     if broken:
         raise ConfigError(*broken)
     prove_keys(config)
+    if tls := config.installation.gateway.http.tls:
+        tls_context(tls, config.installation.folder)
     if not as_json:
         counted = f"{len(wired.channels)} channels, {len(wired.destinations)} destinations"
         console.print(f"[green]sound[/]  {settings.folder}: {counted}")

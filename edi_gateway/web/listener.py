@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Final, NamedTuple
 import uvicorn
 from starlette.types import ASGIApp
 
-from edi_gateway.config.http import Http, Tls
+from edi_gateway.config.http import Http
 from edi_gateway.errors import ConfigError
 from edi_gateway.web.bounded import LARGEST_HEADERS, bounded
+from edi_gateway.web.certificate import load_certificate, tls_context
 
 _BACKLOG: Final = 2048  # connections the system holds until they are looked at
 
@@ -31,7 +31,7 @@ class Listener:
 
     def __init__(self, app: ASGIApp, place: Place) -> None:
         options, folder = self._place = place
-        self._context = _tls_context(options.tls, folder) if options.tls else None
+        self._context = tls_context(options.tls, folder) if options.tls else None
         self._socket = _listening(options, folder)
         seconds = options.header_timeout.total_seconds()
         config = uvicorn.Config(
@@ -68,7 +68,7 @@ class Listener:
         """Read the certificate anew, for connections from now on. Raises ConfigError."""
         options, folder = self._place
         if self._context and options.tls:
-            _load(self._context, options.tls, folder)
+            load_certificate(self._context, options.tls, folder)
 
 
 class _Server(uvicorn.Server):
@@ -100,19 +100,3 @@ def _listening(options: Http, folder: Path) -> socket.socket:
         )
         raise ConfigError(f"{found}; is it another program's, or not this machine's?") from error
     return listening
-
-
-def _tls_context(tls: Tls, folder: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    _load(context, tls, folder)
-    return context
-
-
-def _load(context: ssl.SSLContext, tls: Tls, folder: Path) -> None:
-    try:
-        context.load_cert_chain(folder / tls.certificate, folder / tls.key, password=lambda: "")
-    except OSError as error:  # ssl.SSLError is one
-        at = f"{folder / 'gateway.yaml'}: http.tls: cannot use {tls.certificate} with {tls.key}"
-        raise ConfigError(f"{at}: {error.strerror or error}") from error

@@ -17,7 +17,8 @@ from sqlalchemy import create_engine, text
 
 from edi_gateway.store.engine import Database
 from edi_gateway.store.inbox import documents
-from tests.webhooks import BEARER, SCAN, Server, scan, serving
+from tests.acceptance.gateway import run_as_usual
+from tests.webhooks import BEARER, SCAN, Server, scan, serving, write_webhook
 
 POST = "/inbound/ups/alerts"
 HEAD = b"POST /inbound/ups/alerts HTTP/1.1\r\nhost: gateway\r\n"
@@ -256,3 +257,14 @@ async def test_it_speaks_tls_with_its_own_certificate_and_renews_it(db: Database
             await code()
         server.listener.renew()
         assert await code() == 200
+
+
+def test_check_tells_that_a_certificate_cannot_be_used(db: Database, tmp_path: Path) -> None:  # noqa: ARG001  its file's
+    """A key of another certificate is found before the restart that would need it."""
+    certificate(tmp_path, "first")
+    (tmp_path / "cert.pem").rename(tmp_path / "other.pem")
+    certificate(tmp_path, "second")
+    config = write_webhook(tmp_path, http=f"tls: {{certificate: {tmp_path}/other.pem, key: {tmp_path}/key.pem}}")
+    done = run_as_usual(["--config", config, "check"])
+    assert done.returncode == 2
+    assert "gateway.yaml: http.tls: cannot use" in done.stderr
