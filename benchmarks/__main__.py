@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from benchmarks import delimited, edifact, end_to_end, ingest, pull, push, results, x12
+from benchmarks import delimited, edifact, end_to_end, inbound, ingest, pull, push, results, x12
 from benchmarks.contest import Contest, MissingError, run
 
 _CONTESTS: Final = (
@@ -22,6 +22,7 @@ _CONTESTS: Final = (
     *ingest.CONTESTS,
     *pull.CONTESTS,
     *push.CONTESTS,
+    *inbound.CONTESTS,
     *end_to_end.CONTESTS,
 )
 

@@ -16,6 +16,7 @@ from benchmarks.openssh import AGAINST, Mailbox, mailbox
 from benchmarks.product import CHANNEL
 from edi_gateway.pipeline.intake import ChannelMemory, poll
 from edi_gateway.pipeline.partners import Channel
+from edi_gateway.plugins import Source
 from edi_gateway.store.engine import Database
 
 _SMALL: Final = 4_096
@@ -54,12 +55,14 @@ class _Memory:
 async def _source(_place: Mailbox, channel: Channel) -> int:
     """The source alone: log in, look twice, read, delete; returns how many bytes were taken."""
     memory, taken = _Memory(), 0
+    source = channel.source
+    assert isinstance(source, Source)
     for _ in range(2):  # a file is taken when two looks saw the same
-        async for arrivals in channel.source.poll(memory):
+        async for arrivals in source.poll(memory):
             taken += sum(len(arrival.content) for arrival in arrivals)
             memory.committed.update(arrival.key for arrival in arrivals)
             await asyncio.gather(*(arrival.ack() for arrival in arrivals))
-    await channel.source.close()
+    await source.close()
     return taken
 
 

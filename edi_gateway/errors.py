@@ -49,6 +49,18 @@ class RefusedError(GatewayError):
     """The other side said no for good, or the document cannot be made: dead letter."""
 
 
+class RequestRefusedError(GatewayError):
+    """Whoever asks is answered with that HTTP status, and may ask again after so many seconds, if any are given.
+
+    What it says is for the log; the answer tells no more than the status does.
+    """
+
+    def __init__(self, status: int, why: str, retry_after: int | None = None) -> None:
+        self.status = status
+        self.retry_after = retry_after
+        super().__init__(why)
+
+
 class DocumentError(GatewayError):
     """What arrived cannot be read: quarantine it with its place, what stood there, what belongs there."""
 

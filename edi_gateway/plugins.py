@@ -6,8 +6,10 @@ Built-ins register in ``pyproject.toml`` under the same entry-point groups as an
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import entry_points
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -65,6 +67,53 @@ class Source(Protocol):
 
     def check(self) -> AsyncIterator[Step]:
         """Prove the connection step by step; changes nothing that stays."""
+
+    async def close(self) -> None:
+        """Give back what is kept open between calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks of a receiver over HTTP; its body is read when it is asked for, and no further."""
+
+    method: str  # GET or POST
+    path: str  # what follows the channel's name, without the slash between them
+    target: str  # path and query as they were sent
+    query: Mapping[str, str]
+    headers: Mapping[str, str]  # lower-case names; of one that comes again, the values joined by a comma
+    client: IPv4Address | IPv6Address  # who asks, behind the proxies we trust
+    proxied: bool  # whether it came through one of those
+    read: Callable[[int], Awaitable[bytes]]  # the body, if it has no more bytes; RequestRefusedError otherwise
+
+
+class Answer(NamedTuple):
+    """What a receiver answers."""
+
+    status: int
+    content: bytes
+    content_type: str = "application/json"
+
+
+Accept = Callable[[str, bytes], Awaitable[int]]
+"""Commits a document of that name and content and returns its id. Raises StorageError when nothing was kept."""
+
+
+@runtime_checkable
+class Receiver(Protocol):
+    """Where documents come to by themselves, each in a request. Registered beside the sources, but never polled."""
+
+    @property
+    def relies_on_proxy(self) -> bool:
+        """Whether nobody gets in but through a proxy that is trusted."""
+
+    async def answer(self, request: Request, accept: Accept) -> Answer:
+        """Answer a request, after the commit of what it brought.
+
+        Raises RequestRefusedError; passes on what ``accept`` and ``read`` raise.
+        """
+
+    def check(self) -> AsyncIterator[Step]:
+        """Say what requests have to look like; changes nothing."""
 
     async def close(self) -> None:
         """Give back what is kept open between calls."""

@@ -16,7 +16,7 @@ from edi_gateway.mapping.harmonize import Partner
 from edi_gateway.mapping.render import Header, Layout
 from edi_gateway.model import Location, OutboundMessage, Party, Status, TrackingEvent
 from edi_gateway.pipeline.partners import Channel, Destination, Outlet
-from edi_gateway.plugins import Encoder, Sink, Source
+from edi_gateway.plugins import Encoder, Receiver, Sink, Source
 from edi_gateway.transforms.pgp import prove_decrypt, prove_encrypt
 
 _T = TypeVar("_T")
@@ -39,6 +39,11 @@ class Wired:
         """All that something is sent to."""
         return [*self.destinations, *self.outlets]
 
+    @property
+    def receives(self) -> bool:
+        """Whether documents come to any channel by themselves."""
+        return any(isinstance(channel.source, Receiver) for channel in self.channels.values())
+
     async def close(self) -> None:
         """Give back what sources and sinks keep open."""
         sources = (channel.source.close() for channel in self.channels.values())
@@ -46,7 +51,7 @@ class Wired:
         await asyncio.gather(*sources, *sinks, return_exceptions=True)
 
 
-def carry_over(old: Wired, new: Wired) -> tuple[Wired, list[tuple[str, Source | Sink]]]:
+def carry_over(old: Wired, new: Wired) -> tuple[Wired, list[tuple[str, Source | Receiver | Sink]]]:
     """The new partners with the sources and sinks of the old ones where their options are the same, and the rest.
 
     What is left over is to be closed after the work named beside it.
@@ -64,7 +69,7 @@ def carry_over(old: Wired, new: Wired) -> tuple[Wired, list[tuple[str, Source | 
     destinations = [replace(each, sink=_kept(each, sinks)) for each in new.destinations]
     wired = Wired(channels, destinations)
     held = {id(channel.source) for channel in channels.values()} | {id(each.sink) for each in wired.receivers}
-    before: list[tuple[str, Source | Sink]] = [
+    before: list[tuple[str, Source | Receiver | Sink]] = [
         *((f"poll {name}", channel.source) for name, channel in old.channels.items()),
         *((f"deliver {each.name}", each.sink) for each in old.receivers),
     ]
@@ -85,7 +90,7 @@ def _kept(receiver: Destination | Outlet, sinks: Mapping[str, Sink]) -> Sink:
     return before if before is not None and _same(before, receiver.sink) else receiver.sink
 
 
-def _same(one: Source | Sink, other: Source | Sink) -> bool:
+def _same(one: Source | Receiver | Sink, other: Source | Receiver | Sink) -> bool:
     return type(one) is type(other) and vars(one) == vars(other)
 
 

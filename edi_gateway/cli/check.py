@@ -10,7 +10,8 @@ import typer
 from edi_gateway.cli.output import console, print_json, text
 from edi_gateway.cli.settings import Settings
 from edi_gateway.errors import ConfigError
-from edi_gateway.plugins import Sink, Source
+from edi_gateway.plugins import Receiver, Sink, Source
+from edi_gateway.web.certificate import tls_context
 from edi_gateway.wiring import Wired, prove_keys, wire
 
 
@@ -28,6 +29,8 @@ def check(
     if broken:
         raise ConfigError(*broken)
     prove_keys(config)
+    if tls := config.installation.gateway.http.tls:
+        tls_context(tls, config.installation.folder)
     if not as_json:
         counted = f"{len(wired.channels)} channels, {len(wired.destinations)} destinations"
         console.print(f"[green]sound[/]  {settings.folder}: {counted}")
@@ -36,7 +39,9 @@ def check(
 
 
 async def _connect(wired: Wired, *, as_json: bool) -> bool:
-    ends: list[tuple[str, Source | Sink]] = [(name, channel.source) for name, channel in wired.channels.items()]
+    ends: list[tuple[str, Source | Receiver | Sink]] = [
+        (name, channel.source) for name, channel in wired.channels.items()
+    ]
     ends += [(receiver.name, receiver.sink) for receiver in wired.receivers]
     try:
         outcomes = await asyncio.gather(*(_prove(name, end) for name, end in ends))
@@ -48,7 +53,7 @@ async def _connect(wired: Wired, *, as_json: bool) -> bool:
     return all(step["ok"] for steps in outcomes for step in steps)
 
 
-async def _prove(name: str, end: Source | Sink) -> list[dict[str, Any]]:
+async def _prove(name: str, end: Source | Receiver | Sink) -> list[dict[str, Any]]:
     return [{"name": name, "step": step.name, "ok": step.ok, "detail": step.detail} async for step in end.check()]
 
 

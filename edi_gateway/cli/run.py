@@ -20,6 +20,7 @@ from edi_gateway.errors import ConfigError, StorageError
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.store import claims
 from edi_gateway.store.lock import file_of, only_daemon
+from edi_gateway.web.listener import Place
 from edi_gateway.wiring import wire
 
 log = structlog.get_logger()
@@ -52,7 +53,8 @@ async def _run(daemon: Daemon, loaded: Loaded) -> None:
 
 
 def _loaded(config: Config) -> Loaded:
-    return Loaded(wire(config), config.installation.gateway.stop_timeout)
+    gateway = config.installation.gateway
+    return Loaded(wire(config), gateway.stop_timeout, Place(gateway.http, config.installation.folder))
 
 
 def _unmoved(config: Config, begun_with: Config) -> Config:
@@ -102,5 +104,5 @@ def configure_log(form: Literal["auto", "json", "console"], level: str) -> None:
     # Libraries speak only when something is wrong: their chatter names peers and keys at every connect, and every poll
     # that outlasts its interval.
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
-    for library in ("asyncssh", "apscheduler"):
+    for library in ("asyncssh", "apscheduler", "uvicorn"):
         logging.getLogger(library).setLevel(logging.ERROR)

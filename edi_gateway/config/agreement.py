@@ -8,6 +8,9 @@ from itertools import combinations
 from typing import Final
 
 from edi_gateway.config.configured import Channel, Destination
+from edi_gateway.config.http import Http
+from edi_gateway.located import Loc, Located
+from edi_gateway.plugins import Receiver, Source
 
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,6 +34,19 @@ def same_channels(channels: Sequence[Channel]) -> Iterator[str]:
         if not channel.mapping and channel.name in carriers:
             there = carriers[channel.name]
             yield f"{channel.asked_at}channel {channel.name} once more, expected another name than at {there}"
+
+
+def receiving(located: Located, loc: Loc, source: Source | Receiver, http: Http) -> Iterator[str]:
+    """What a channel says that documents come to by themselves, although it means nothing there."""
+    if not isinstance(source, Receiver):
+        return
+    every, auth = (*loc, "every"), (*loc, "source", "auth")
+    if located.get(every) is not None:
+        found = f"{located.at(every)}: {'.'.join(map(str, every))}: this channel is never polled"
+        yield f"{found}, what it gets is sent to it; expected no such key"
+    if source.relies_on_proxy and not http.trusted_proxies:
+        found = f"{located.at(auth)}: {'.'.join(map(str, auth))}: proxy_header counts only if it comes through a proxy"
+        yield f"{found} that is trusted, expected its network in http: trusted_proxies of gateway.yaml"
 
 
 def awaited_in_vain(destinations: Sequence[Destination], channels: Sequence[Channel]) -> Iterator[str]:

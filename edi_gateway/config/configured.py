@@ -10,7 +10,7 @@ from typing import Literal
 from edi_gateway.acknowledgements import Kind
 from edi_gateway.model import TrackingEvent
 from edi_gateway.pipeline import partners
-from edi_gateway.plugins import Encoder, Format, Sink, Source
+from edi_gateway.plugins import Encoder, Format, Receiver, Sink, Source
 from edi_gateway.transforms.opening import AS_IT_COMES, Opening
 from edi_gateway.transforms.options import Encrypt
 
@@ -23,7 +23,7 @@ class Channel:
     carrier: str
     timezone: str  # "" when the carrier's file names none
     dedupe_window: int  # minutes
-    source: Source
+    source: Source | Receiver
     format: Format
     mapping: str  # "": acknowledgements only
     every: timedelta

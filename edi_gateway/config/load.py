@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
-from edi_gateway.config.agreement import awaited_in_vain, one_sequence, same_channels, same_names
+from edi_gateway.config.agreement import awaited_in_vain, one_sequence, receiving, same_channels, same_names
 from edi_gateway.config.answering import OUTLET, wired_acknowledge
 from edi_gateway.config.configured import Channel, Destination
 from edi_gateway.config.database import located_in
@@ -206,6 +206,7 @@ class _Building:
             decrypt = self._keys(Decrypt, file.located, (*loc, "decrypt"))
             if file.model is None or source is None or syntax is None:
                 continue
+            self.problems.extend(receiving(file.located, loc, source, self.gateway.http))
             options = file.model.channels[name]
             yield Channel(
                 name=f"{file.model.carrier}/{name}",
@@ -232,6 +233,7 @@ class _Building:
             syntax = self._plugin("formats", file.located, (*loc, "format"))
             if file.model is None or source is None or syntax is None:
                 continue
+            self.problems.extend(receiving(file.located, loc, source, self.gateway.http))
             options = file.model.channels[name]
             yield Channel(
                 name=f"{file.model.customer}/{name}",

@@ -18,6 +18,7 @@ from edi_gateway.config.acknowledging import (
 from edi_gateway.config.database import DEFAULT_DATABASE, DatabaseUrl
 from edi_gateway.config.fields import Name, PartyText, Section, Zone, as_list
 from edi_gateway.config.file_names import FileNameText
+from edi_gateway.config.http import Http
 from edi_gateway.config.numbers import ControlNumbers
 from edi_gateway.config.rules import Rule
 from edi_gateway.pipeline import partners
@@ -68,6 +69,7 @@ class Gateway(Section):
         ge=0,
         description="work pauses while the disk of an embedded database has less room than this; 0: not looked at",
     )
+    http: Http = Field(Http(), description="the HTTP server; it runs when a channel is a webhook")
     log: Log = Field(Log(), description="how the gateway logs")
 
 

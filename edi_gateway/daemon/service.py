@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -15,6 +15,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from edi_gateway.daemon.loop_watch import watch_loop
+from edi_gateway.daemon.serving import Serving
 from edi_gateway.daemon.systemd import notify, notify_reloading
 from edi_gateway.daemon.turns import Turns
 from edi_gateway.daemon.work import Work
@@ -22,9 +23,10 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory
-from edi_gateway.pipeline.partners import Destination, Outlet
-from edi_gateway.plugins import Sink, Source
+from edi_gateway.pipeline.partners import Channel, Destination, Outlet
+from edi_gateway.plugins import Receiver, Sink, Source
 from edi_gateway.store.engine import Database
+from edi_gateway.web.listener import Place
 from edi_gateway.wiring import Wired, carry_over
 
 log = structlog.get_logger()
@@ -41,6 +43,7 @@ class Loaded:
 
     wired: Wired
     stop_timeout: timedelta
+    http: Place
 
 
 class Daemon:
@@ -53,7 +56,8 @@ class Daemon:
         self._db = db
         self._gate = gate
         self._load = load
-        self._loaded = Loaded(Wired({}, []), timedelta(0))
+        self._wired = Wired({}, [])
+        self._stop_timeout = timedelta(0)
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._changed = False
@@ -61,6 +65,7 @@ class Daemon:
         self._memories: dict[str, ChannelMemory] = {}
         self._came: set[str] = set()  # channels whose documents nobody has looked for since
         self._work = Work(db, gate, self._stopping.is_set)
+        self._serving = Serving(db, gate, self._turns, self._work, self._channel)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
     async def run(self, loaded: Loaded) -> bool:
@@ -72,6 +77,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload)
+        self._listen(loaded)
         await self._gate.look()
         watching = (asyncio.create_task(self._gate.watch()), asyncio.create_task(watch_loop()))
         self._use(loaded)
@@ -102,6 +108,7 @@ class Daemon:
         notify_reloading()
         try:
             loaded = await asyncio.to_thread(self._load)
+            self._listen(loaded)
         except ConfigError as error:
             log.error("daemon.reload_refused", problems=list(error.problems))
             await self._work.reload_refused(error)
@@ -116,17 +123,29 @@ class Daemon:
         finally:
             notify("READY=1")
 
+    def _listen(self, loaded: Loaded) -> None:
+        """Raises ConfigError where something comes by HTTP and nobody can listen for it."""
+        if loaded.wired.receives:
+            self._serving.listen(loaded.http, self._came_to)
+
+    def _channel(self, name: str) -> Channel | None:
+        return self._wired.channels.get(name)
+
+    def _came_to(self, name: str) -> None:
+        self._came.add(name)
+        self._begin(f"process {name}", partial(self._process, name))
+
     def _use(self, loaded: Loaded) -> None:
         """Work with this from now on. What has not changed keeps its connection and what it remembers."""
-        wired, left = carry_over(self._loaded.wired, loaded.wired)
-        self._loaded = replace(loaded, wired=wired)
+        wired, left = carry_over(self._wired, loaded.wired)
+        self._wired, self._stop_timeout = wired, loaded.stop_timeout
         for work, plugin in left:
             self._memories.pop(work, None)
             self._turns.start(f"close {id(plugin)}", partial(self._close, work, plugin))
         self._schedule_polls()
         self._turns.start("begin", partial(self._work.begin, wired))
 
-    async def _close(self, work: str, plugin: Source | Sink) -> None:
+    async def _close(self, work: str, plugin: Source | Receiver | Sink) -> None:
         """Give back what a source or sink holds, once nobody uses it any more."""
         await self._turns.after(work)
         try:
@@ -136,7 +155,9 @@ class Daemon:
 
     def _schedule_polls(self) -> None:
         jobs = {job.id: job for job in self._scheduler.get_jobs() if job.id.startswith("poll ")}
-        for name, channel in self._loaded.wired.channels.items():
+        for name, channel in self._wired.channels.items():
+            if isinstance(channel.source, Receiver):
+                continue
             job = jobs.pop(f"poll {name}", None)
             if job is None:
                 self._every(channel.every.total_seconds(), f"poll {name}", partial(self._poll_due, name))
@@ -163,7 +184,7 @@ class Daemon:
     async def _deliver_due(self) -> None:
         if not self._gate.open:
             return
-        wired = self._loaded.wired
+        wired = self._wired
         receivers = {each.name: each for each in wired.receivers}
         for name in await self._work.due(wired.destinations, wired.outlets):
             self._begin(f"deliver {name}", partial(self._deliver, receivers[name]))
@@ -172,7 +193,7 @@ class Daemon:
         """Until nothing is due, or a reload has put another in its place."""
 
         def outdated() -> bool:
-            return self._stopping.is_set() or destination not in self._loaded.wired.receivers
+            return self._stopping.is_set() or destination not in self._wired.receivers
 
         await self._work.deliver(destination, outdated)
 
@@ -181,30 +202,29 @@ class Daemon:
             self._begin(f"process {name}", partial(self._process, name))
 
     async def _watch_acknowledgements(self) -> None:
-        self._begin("acknowledgements", partial(self._work.watch_acknowledgements, self._loaded.wired))
+        self._begin("acknowledgements", partial(self._work.watch_acknowledgements, self._wired))
 
     def _begin(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._gate.open and not self._stopping.is_set():
             self._turns.start(name, work)
 
     async def _poll(self, name: str) -> None:
-        channel = self._loaded.wired.channels.get(name)
+        channel = self._wired.channels.get(name)
         if channel is None:
             return  # a reload has taken it away
         memory = self._memories.setdefault(f"poll {name}", ChannelMemory(self._db, name))
         await self._work.poll(channel, memory)
-        self._came.add(name)
-        self._begin(f"process {name}", partial(self._process, name))
+        self._came_to(name)
 
     async def _process(self, name: str) -> None:
         """Process a channel's documents until there are none; those a crash left behind are the first."""
         done = 1
         while done or name in self._came:
             self._came.discard(name)
-            channel = self._loaded.wired.channels.get(name)
+            channel = self._wired.channels.get(name)
             if channel is None or self._stopping.is_set() or not self._gate.open:
                 return
-            done = await self._work.process(channel, self._loaded.wired.destinations)
+            done = await self._work.process(channel, self._wired.destinations)
 
     def _told_to_stop(self) -> None:
         if self._stopping.is_set():
@@ -213,20 +233,21 @@ class Daemon:
 
     async def _stop(self) -> bool:
         started = utc_now()
+        self._serving.stop()
         running = self._turns.running
         log.info("daemon.stopping", in_flight=len(running))
         self._scheduler.pause()
         hurry = asyncio.create_task(self._hurry.wait())
         finishing = asyncio.ensure_future(asyncio.wait(running)) if running else hurry
         if running:
-            timeout = self._loaded.stop_timeout.total_seconds()
+            timeout = self._stop_timeout.total_seconds()
             await asyncio.wait({finishing, hurry}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         late = {task for task in running if not task.done()}
         for task in late:
             task.cancel()
         self._scheduler.shutdown(wait=False)
-        await asyncio.wait({*late, asyncio.ensure_future(self._loaded.wired.close())}, timeout=_UNWIND)
+        await asyncio.wait({*late, asyncio.ensure_future(self._wired.close())}, timeout=_UNWIND)
         seconds = round((utc_now() - started).total_seconds(), 2)
         log.info("daemon.stopped", abandoned=sorted(task.get_name() for task in late), seconds=seconds)
         return not late

@@ -59,6 +59,13 @@ class Work:
                 self._failures[channel.name] = 0
                 await self._tell(clear_alarm, AlarmKind.CHANNEL_FAILING, channel.name)
 
+    async def let_in(self, channel: str, why_not: str) -> None:
+        """A carrier gets in at that channel, or not, and why."""
+        if why_not:
+            await self._tell(raise_alarm, AlarmKind.CHANNEL_FAILING, channel, why_not)
+        else:
+            await self._tell(clear_alarm, AlarmKind.CHANNEL_FAILING, channel)
+
     async def process(self, channel: Channel, destinations: Sequence[Destination]) -> int:
         """Process what a channel brought; returns how many documents."""
         pending = partial(process_pending, self._db, {channel.name: channel}, destinations, self._stopping)

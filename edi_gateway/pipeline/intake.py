@@ -14,7 +14,7 @@ import structlog
 from edi_gateway.errors import GatewayError
 from edi_gateway.model import RawDocument, utc_now
 from edi_gateway.pipeline.partners import Channel
-from edi_gateway.plugins import Arrival
+from edi_gateway.plugins import Arrival, Source
 from edi_gateway.store import inbox
 from edi_gateway.store.engine import Database
 
@@ -82,6 +82,8 @@ async def poll(db: Database, channel: Channel, memory: ChannelMemory) -> int:
     Raises TransientError when the source failed; what was committed until then stays.
     """
     stored = 0
+    if not isinstance(channel.source, Source):
+        return stored  # documents come to it by themselves
     async for arrivals in channel.source.poll(memory):
         finished = await asyncio.to_thread(_finished, channel, memory, arrivals)
         if finished:
@@ -115,16 +117,21 @@ async def _commit(db: Database, channel: Channel, arrivals: Sequence[Arrival]) -
     now = utc_now()
     documents = [RawDocument(channel.name, arrival.name, arrival.content, now, arrival.key) for arrival in arrivals]
     received = await asyncio.to_thread(inbox.receive, db, channel.partner.carrier, documents)
-    for arrival, document in zip(arrivals, received, strict=True):
-        log.info(
-            "document.received",
-            channel=channel.name,
-            document=document.document_id,
-            file=arrival.name,
-            bytes=len(arrival.content),
-            duplicate_of=document.duplicate_of,
-        )
+    for arrived, document in zip(documents, received, strict=True):
+        say_received(arrived, document)
     return sum(document.duplicate_of is None for document in received)
+
+
+def say_received(document: RawDocument, received: inbox.Received) -> None:
+    """Log what has been committed."""
+    log.info(
+        "document.received",
+        channel=document.channel,
+        document=received.document_id,
+        file=document.name,
+        bytes=len(document.content),
+        duplicate_of=received.duplicate_of,
+    )
 
 
 async def _clear(channel: Channel, arrivals: Sequence[Arrival]) -> None:

@@ -13,7 +13,7 @@ from edi_gateway.acknowledgements import Kind, Receipt
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.render import Layout
 from edi_gateway.model import OutboundDocument, TrackingEvent
-from edi_gateway.plugins import Encoder, Format, Sink, Source
+from edi_gateway.plugins import Encoder, Format, Receiver, Sink, Source
 from edi_gateway.transforms.opening import AS_IT_COMES, Opening, is_closed, is_whole
 from edi_gateway.transforms.options import Encrypt
 from edi_gateway.transforms.pgp import encrypt
@@ -94,7 +94,7 @@ class Channel:
 
     name: str  # carrier/channel
     partner: Partner
-    source: Source
+    source: Source | Receiver
     every: timedelta
     format: Format
     mapping: Mapping | None  # None: acknowledgements only

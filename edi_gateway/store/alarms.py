@@ -21,7 +21,7 @@ ALARM: Final = METADATA.tables["alarm"]
 class AlarmKind(StrEnum):
     """What is wrong; the subject says with whom."""
 
-    CHANNEL_FAILING = "channel_failing"  # the carrier's server cannot be polled, or its host key is another one
+    CHANNEL_FAILING = "channel_failing"  # its server cannot be polled or shows another key, or its requests are refused
     INTAKE_PAUSED = "intake_paused"  # the database takes nothing, so nothing is fetched
     CONFIGURATION = "configuration"  # what lies in the configuration folder could not be loaded
     DEAD_LETTER = "dead_letter"  # files a customer will not get by themselves

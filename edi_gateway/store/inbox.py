@@ -47,28 +47,21 @@ def receive(db: Database, carrier: str, documents: Sequence[RawDocument]) -> lis
     Bytes this carrier sent before, under any name and through any channel, are marked as duplicates, unless that
     earlier document could not be used at all. Raises TransientError.
     """
-    digests = [document.digest for document in documents]
     with db.write() as connection:
-        content.store(connection, dict(zip(digests, (document.content for document in documents), strict=True)))
-        originals = _usable(connection, carrier, digests)
-        for original in set(originals.values()):
-            answers.send_again(connection, original)  # who sends it again has not heard
-        ids = reserve_ids(connection, DOCUMENT, len(documents))
-        received = list(_judged(ids, digests, originals))
-        rows = [
-            _row(carrier, document, digest, what)
-            for document, digest, what in zip(documents, digests, received, strict=True)
-        ]
-        keys = [
-            {"channel": document.channel, "key": storable(document.key), "document_id": document_id}
-            for document, document_id in zip(documents, ids, strict=True)
-            if document.key
-        ]
-        if rows:
-            connection.execute(insert(DOCUMENT), rows)
-        if keys:
-            connection.execute(insert_new(connection, SOURCE_KEY), keys)
-    return received
+        return _receive(connection, carrier, documents)
+
+
+def receive_mixed(db: Database, documents: Sequence[tuple[str, RawDocument]]) -> list[Received]:
+    """Commit documents of several carriers, each with its carrier's name, in one transaction. See receive."""
+    by_carrier: dict[str, list[int]] = {}
+    for place, (carrier, _) in enumerate(documents):
+        by_carrier.setdefault(carrier, []).append(place)
+    received: dict[int, Received] = {}
+    with db.write() as connection:
+        for carrier, places in by_carrier.items():
+            theirs = _receive(connection, carrier, [documents[place][1] for place in places])
+            received.update(zip(places, theirs, strict=True))
+    return [received[place] for place in range(len(documents))]
 
 
 def known(db: Database, channel: str, keys: Collection[str]) -> set[str]:
@@ -187,6 +180,30 @@ def told_first(connection: Connection, document_id: int) -> int:
         PROVENANCE.c.document_id == document_id, ~told_before
     )
     return connection.execute(first).scalar_one()
+
+
+def _receive(connection: Connection, carrier: str, documents: Sequence[RawDocument]) -> list[Received]:
+    digests = [document.digest for document in documents]
+    content.store(connection, dict(zip(digests, (document.content for document in documents), strict=True)))
+    originals = _usable(connection, carrier, digests)
+    for original in set(originals.values()):
+        answers.send_again(connection, original)  # who sends it again has not heard
+    ids = reserve_ids(connection, DOCUMENT, len(documents))
+    received = list(_judged(ids, digests, originals))
+    rows = [
+        _row(carrier, document, digest, what)
+        for document, digest, what in zip(documents, digests, received, strict=True)
+    ]
+    keys = [
+        {"channel": document.channel, "key": storable(document.key), "document_id": document_id}
+        for document, document_id in zip(documents, ids, strict=True)
+        if document.key
+    ]
+    if rows:
+        connection.execute(insert(DOCUMENT), rows)
+    if keys:
+        connection.execute(insert_new(connection, SOURCE_KEY), keys)
+    return received
 
 
 def _usable(connection: Connection, carrier: str, digests: Sequence[str]) -> dict[str, int]:

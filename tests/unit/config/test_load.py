@@ -265,7 +265,7 @@ def test_a_secret_is_resolved_and_never_shown(folder: Path, monkeypatch: pytest.
     monkeypatch.setenv("SPEEDY_PASSWORD", "open sesame")
     config = load_config(folder)
     assert "open sesame" not in repr(config)
-    assert config.channels[0].source.password.get_secret_value() == "open sesame"  # type: ignore[attr-defined]
+    assert config.channels[0].source.password.get_secret_value() == "open sesame"  # type: ignore[union-attr]
 
 
 def test_a_secret_written_out_is_refused_unseen(folder: Path) -> None:

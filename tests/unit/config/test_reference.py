@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from edi_gateway.config.acknowledging import AcknowledgeOptions, AwaitedOptions, CustomerChannelOptions
+from edi_gateway.config.http import Http
 from edi_gateway.config.load import Config, load_config
 from edi_gateway.config.models import (
     Batch,
@@ -32,11 +33,13 @@ from edi_gateway.transforms.options import Unpack
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "config" / "reference"
 CHANNEL: Loc = ("channels", "status-files")
+WEBHOOK: Loc = ("channels", "alerts")
 DESTINATION: Loc = ("destinations", "edi")
 
 MODELS = [
     ("gateway", (), Gateway),
     ("gateway", ("log",), Log),
+    ("gateway", ("http",), Http),
     ("carrier", (), CarrierFile),
     ("carrier", CHANNEL, ChannelOptions),
     ("carrier", (*CHANNEL, "unpack"), Unpack),
@@ -54,6 +57,7 @@ MODELS = [
 PLUGINS = [
     ("carrier", (*CHANNEL, "source"), "sources", "sftp"),
     ("carrier", (*CHANNEL, "format"), "formats", "edifact"),
+    ("carrier", (*WEBHOOK, "source"), "sources", "webhook"),
     ("customer", (*DESTINATION, "sink"), "sinks", "sftp"),
     ("customer", (*DESTINATION, "format"), "encoders", "edifact"),
 ]
@@ -63,7 +67,7 @@ PLUGINS = [
 def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """The reference files, put where the gateway reads them."""
     key = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
-    for variable in ("SPEEDY_KEY", "GLOBEX_KEY"):
+    for variable in ("SPEEDY_KEY", "GLOBEX_KEY", "SPEEDY_SECRET", "SPEEDY_OLD_SECRET"):
         monkeypatch.setenv(variable, key)
     for kind, place in (("gateway", "gateway"), ("carrier", "carriers/speedy"), ("customer", "customers/globex")):
         target = tmp_path / "config" / f"{place}.yaml"
@@ -88,7 +92,11 @@ def keys(value: Any, loc: Loc = ()) -> Iterator[Loc]:
 
 def test_the_reference_files_are_a_working_configuration(reference: Config) -> None:
     """Copied into place, with their secrets set and their mappings there, they are read without a mistake."""
-    assert [channel.name for channel in reference.channels] == ["speedy/status-files", "globex/acknowledgements"]
+    assert [channel.name for channel in reference.channels] == [
+        "speedy/status-files",
+        "speedy/alerts",
+        "globex/acknowledgements",
+    ]
     assert [destination.name for destination in reference.destinations] == ["globex/edi"]
 
 

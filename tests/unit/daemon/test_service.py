@@ -6,15 +6,18 @@ import asyncio
 import os
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from edi_gateway.config.http import Http
 from edi_gateway.daemon.service import Daemon, Loaded
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.store.engine import Database
+from edi_gateway.web.listener import Place
 from edi_gateway.wiring import Wired
 
-NOTHING = Loaded(Wired({}, []), timedelta(seconds=5))
+NOTHING = Loaded(Wired({}, []), timedelta(seconds=5), Place(Http(), Path()))
 
 
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)

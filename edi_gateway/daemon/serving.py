@@ -1,0 +1,71 @@
+"""HTTP as a part of the daemon: it begins with the first channel that documents come to by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import structlog
+
+from edi_gateway.daemon.turns import Turns
+from edi_gateway.daemon.work import Work
+from edi_gateway.pipeline.gate import Gate
+from edi_gateway.pipeline.partners import Channel
+from edi_gateway.pipeline.receiving import Receiving
+from edi_gateway.store.engine import Database
+from edi_gateway.web.app import make_app
+from edi_gateway.web.inbound import Inbound
+from edi_gateway.web.listener import Listener, Place
+from edi_gateway.web.refusals import Refusals
+
+log = structlog.get_logger()
+_TURN: Final = "http"
+
+
+class Serving:
+    """The server and what stands behind it; ``find`` knows the channels as they are configured now."""
+
+    def __init__(
+        self, db: Database, gate: Gate, turns: Turns, work: Work, find: Callable[[str], Channel | None]
+    ) -> None:
+        self._db = db
+        self._gate = gate
+        self._turns = turns
+        self._work = work
+        self._find = find
+        self._listener: Listener | None = None
+        self._place: Place | None = None
+        self._why_not: dict[str, str] = {}
+
+    def listen(self, place: Place, wake: Callable[[str], None]) -> None:
+        """Listen there, unless that is done already; raises ConfigError where it cannot be.
+
+        ``wake`` is called with each channel that got something, after the commit.
+        """
+        if self._listener is not None:
+            if place != self._place:
+                log.warning("daemon.restart_needed", changed="http")
+            self._listener.renew()
+            return
+        receiving = Receiving(self._db, self._gate, wake)
+        inbound = Inbound(self._find, receiving, Refusals(self._let_in), place.options)
+        self._listener, self._place = Listener(make_app(inbound), place), place
+        self._turns.start(_TURN, self._listener.serve)
+        log.info("http.listening", address=self._listener.address)
+
+    def stop(self) -> None:
+        """Take no more requests, and end with the last one that is under way."""
+        if self._listener:
+            self._listener.stop()
+
+    def _let_in(self, channel: str, why_not: str) -> None:
+        self._why_not[channel] = why_not
+        self._turns.start(f"let in {channel}", partial(self._tell, channel))
+
+    async def _tell(self, channel: str) -> None:
+        """Until the last word is said: another may come while one is written down."""
+        said = None
+        while said != self._why_not[channel]:
+            said = self._why_not[channel]
+            await self._work.let_in(channel, said)

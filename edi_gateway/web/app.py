@@ -1,0 +1,18 @@
+"""The HTTP application: which path leads where."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from edi_gateway.web.inbound import Inbound
+
+_METHODS = ["GET", "POST"]
+
+
+def make_app(inbound: Inbound) -> FastAPI:
+    """The application."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    for path in ("/inbound/{carrier}/{channel}", "/inbound/{carrier}/{channel}/{rest:path}"):
+        app.router.routes.append(Route(path, inbound, methods=_METHODS))
+    return app
