@@ -112,6 +112,8 @@ async def _refusal(status: int, retry_after: int | None, headers: Mapping[str, s
         more["retry-after"] = str(retry_after)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         more["allow"] = "POST"
+    if status == HTTPStatus.UNAUTHORIZED:  # whatever the channel asks for: some clients send a password only then
+        more["www-authenticate"] = 'Basic realm="inbound"'
     if "expect" in headers or not await body.drain():
         more["connection"] = "close"  # the rest of its body would be taken for the next request
     return Response(said, status, more, "application/json")
