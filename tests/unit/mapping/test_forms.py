@@ -220,9 +220,12 @@ def test_released_and_repeated_texts_are_read_as_they_are_meant() -> None:
     events = [read(mapping, each).events[0] for each in edi.read_one(edi.interchange(*parts)).messages]
     assert [event.tracking_number for event in events] == [f"K+{number}" for number in range(5)]
     at7 = "AT7*D1*NS***20261012*0815*CT"
-    parts = [x12.transaction(f"B10*S{number}^T*LD*SPDY", "L11*P>X*PO", at7, ref=f"{number:04}") for number in range(5)]
+    parts = [
+        x12.transaction(f"B10*S{number}^T*LD*SPDY", "L11*P>X*PO", "L11*Q * QN ", at7, ref=f"{number:04}")
+        for number in range(5)
+    ]
     content = x12.interchange(x12.group(*parts), header=x12.isa(repeats="^", version="00501"))
     used = replace(STANDARD)
     events = [read(used, each).events[0] for each in x12.read_one(content).messages]
     assert [event.tracking_number for event in events] == [f"S{number}" for number in range(5)]
-    assert {event.references["PO"] for event in events} == {("P",)}
+    assert {(*event.references["PO"], *event.references["QN"]) for event in events} == {("P", "Q")}
