@@ -90,7 +90,10 @@ class FormReader:
         for event in layout.events:
             key = (directory, *[said[number] for number in event.told])
             meaning = self._meanings.get(key) or self._mean(key, sheet.segment(event.at), events)
-            place = self._place(sheet, event)
+            located = event.located
+            place = located and self._places.get(sheet.key(located[0]))
+            if not place or place is NOWHERE:
+                place = self._place(sheet, located)
             when = _when(event, said, place[1], clock)
             number = numbers[event.number]
             piece, text, account, signatory = event.texts
@@ -134,8 +137,8 @@ class FormReader:
             return None
         return meaning and self._meanings.keep(key, meaning)
 
-    def _place(self, sheet: Sheet, event: EventLayout) -> Place:
-        for at in event.located:
+    def _place(self, sheet: Sheet, located: Sequence[int]) -> Place:
+        for at in located:
             key = sheet.key(at)
             place = self._places.get(key) or self._places.keep(key, self.reader.place_in(sheet.segment(at)))
             if place is not NOWHERE:

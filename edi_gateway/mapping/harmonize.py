@@ -81,7 +81,7 @@ class Mapping:
         if isinstance(body, Table) and self._flat:
             return Harmonized(function, number, issued_at, self._read_table(body, events), notes.findings)
         by_form = self._forms.read(body, events)
-        if by_form and None not in by_form:
+        if by_form and all(by_form):
             return Harmonized(function, number, issued_at, by_form, notes.findings)  # type: ignore[arg-type]
         found = self.for_each.segments(body)
         self._account_for_all(body, found, function, notes)

@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 # Each tag in several wordings, so that sets of one form say different things, some of them amiss.
 WORDINGS = {
     "B10": ("B10*SP 1*LD1*SPDY", "B10**LD2*SPDY", "B10**LD3*SPDY**CN*K3", "B10*4.3E+15", f"B10*{'9' * 300}", "B10"),
-    "L11": ("L11*R1*PO", "L11*R2*CN", "L11*R1*BM", "L11**PO", "L11*R3", "L11*R:4>x* PO "),
+    "L11": ("L11*R1*PO", "L11*R2*CN", "L11*R1*BM", "L11**PO", "L11*R3", "L11*R4* PO ", "L11*R:4>x*PO"),
     "N1": ("N1*SH*ACME", "N1*AP*J SMITH", "N1*EY*K ROE", "N1"),
     "K1": ("K1*LEFT AT DOCK", "K1"),
     "LX": ("LX*1", "LX*2"),
@@ -186,3 +186,46 @@ def test_each_event_has_the_provenance_of_its_own_set() -> None:
     places = [read(used, message).events[0].provenance for message in messages]
     assert places == [alone(message).events[0].provenance for message in messages]
     assert len({(place.message, place.start, place.end) for place in places}) == 5
+
+
+def test_which_segments_are_events_may_follow_from_what_they_say(tmp_path: Path) -> None:
+    """A set in which all statuses are wanted has the form of one in which one of them is not."""
+    mapping = own(tmp_path, 'for_each: "//AT7[1=D1]"')
+    body = ["B10*S1*LD*SPDY", "AT7*{}*NS***20261012*0815*CT", "AT7*{}*NS***20261012*0915*CT"]
+    wanted, others = ([each.format(code) for each in body] for code in ("D1", "X6"))
+    said = [read(mapping, message) for message in sets([wanted, wanted, wanted, others])]
+    assert [len(each.events) for each in said] == [2, 2, 2, 0]
+
+
+def test_the_first_segment_that_names_a_place_counts() -> None:
+    """A place of which nothing is said is none, and the next one may say more."""
+    body = ["B10*S1*LD*SPDY", "AT7*D1*NS***20261012*0815*CT", "MS1", "MS1*{}*TX*US"]
+    bodies = [[each.format(town) for each in body] for town in ("DALLAS", "AUSTIN")]
+    assert [said.events[0].location.name for said in often(replace(STANDARD), bodies)] == ["DALLAS", "AUSTIN"]
+
+
+def test_references_under_a_condition_are_looked_for_in_every_set(tmp_path: Path) -> None:
+    """What only the text of a segment decides is not taken from another set of the same form."""
+    mapping = own(tmp_path, 'event: {references: [{CARRIER: ["^L11[2=CN]@1"]}]}')
+    body = ["B10*S1*LD*SPDY", "L11*A*{}", "AT7*D1*NS***20261012*0815*CT"]
+    bodies = [[each.format(kind) for each in body] for kind in ("CN", "PO")]
+    assert [said.events[0].references for said in often(mapping, bodies)] == [{"CARRIER": ("A",)}, {}]
+
+
+def test_released_and_repeated_texts_are_read_as_they_are_meant() -> None:
+    """A separator that is data, a repetition and a component behind a text are no part of what is beside them."""
+    body = ("CNI+1+K?+{}", "STS+1+21", "DTM+334:202610120815:203")
+    parts = [edi.message(*[each.format(number) for each in body], ref=f"M{number}") for number in range(5)]
+    mapping = Library([MAPPINGS]).reader("standard/iftsta")
+    events = [read(mapping, each).events[0] for each in edi.read_one(edi.interchange(*parts)).messages]
+    assert [event.tracking_number for event in events] == [f"K+{number}" for number in range(5)]
+    at7 = "AT7*D1*NS***20261012*0815*CT"
+    parts = [
+        x12.transaction(f"B10*S{number}^T*LD*SPDY", "L11*P>X*PO", "L11*Q * QN ", at7, ref=f"{number:04}")
+        for number in range(5)
+    ]
+    content = x12.interchange(x12.group(*parts), header=x12.isa(repeats="^", version="00501"))
+    used = replace(STANDARD)
+    events = [read(used, each).events[0] for each in x12.read_one(content).messages]
+    assert [event.tracking_number for event in events] == [f"S{number}" for number in range(5)]
+    assert {(*event.references["PO"], *event.references["QN"]) for event in events} == {("P", "Q")}
