@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import Field
 
+from edi_gateway.formats.strictness import Strict, strictly
 from edi_gateway.formats.trees.json_text import Json, JsonNode
 from edi_gateway.formats.trees.payload import payload, refused
 from edi_gateway.model import Interchange, Message, Party, Position
@@ -25,6 +26,7 @@ class Form(Plugin):
     records: str = Field("", description="JMESPath of the records in that JSON; as for json")
     encoding: str = Field("utf-8", description="such as cp1252")
     max_size: Size = Field(32_000_000, ge=1, description="a larger document is set aside: it is read as a whole")
+    strict: Strict = False
 
     def is_complete(self, _content: bytes) -> bool:
         """Nobody can tell."""
@@ -32,7 +34,11 @@ class Form(Plugin):
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the form; raises DocumentError when it is none, or the field is not there."""
-        said, _ = payload(content, self.max_size)
+        interchanges = self._read(content)
+        yield from strictly(interchanges) if self.strict else interchanges
+
+    def _read(self, content: bytes) -> Iterator[Interchange]:
+        said, _ = payload(content, self.max_size, strict=self.strict)
         fields = self._fields(said)
         if not self.field:
             node = JsonNode(fields)
