@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 
 from edi_gateway.store.engine import Database
 from edi_gateway.store.inbox import documents
-from tests.acceptance.gateway import run_as_usual
+from tests import command
 from tests.webhooks import BEARER, SCAN, Server, scan, serving, write_webhook
 
 POST = "/inbound/ups/alerts"
@@ -265,6 +265,6 @@ def test_check_tells_that_a_certificate_cannot_be_used(db: Database, tmp_path: P
     (tmp_path / "cert.pem").rename(tmp_path / "other.pem")
     certificate(tmp_path, "second")
     config = write_webhook(tmp_path, http=f"tls: {{certificate: {tmp_path}/other.pem, key: {tmp_path}/key.pem}}")
-    done = run_as_usual(["--config", config, "check"])
+    done = command.run(["--config", config, "check"])
     assert done.returncode == 2
     assert "gateway.yaml: http.tls: cannot use" in done.stderr
