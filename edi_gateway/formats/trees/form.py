@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import Field
 
-from edi_gateway.formats.strictness import Strict
+from edi_gateway.formats.strictness import Strict, strictly
 from edi_gateway.formats.trees.json_text import Json, JsonNode
 from edi_gateway.formats.trees.payload import payload, refused
 from edi_gateway.model import Interchange, Message, Party, Position
@@ -34,6 +34,10 @@ class Form(Plugin):
 
     def decode(self, content: bytes) -> Iterator[Interchange]:
         """One interchange for the form; raises DocumentError when it is none, or the field is not there."""
+        interchanges = self._read(content)
+        yield from strictly(interchanges) if self.strict else interchanges
+
+    def _read(self, content: bytes) -> Iterator[Interchange]:
         said, _ = payload(content, self.max_size, strict=self.strict)
         fields = self._fields(said)
         if not self.field:
@@ -45,7 +49,7 @@ class Form(Plugin):
         inner = fields.get(self.field)
         if not isinstance(inner, str):
             raise refused(f"fields {', '.join(fields)[:_SHOWN]}", f"a field {self.field}, once")
-        yield from Json(records=self.records, max_size=self.max_size, strict=self.strict).decode(inner.encode())
+        yield from Json(records=self.records, max_size=self.max_size).decode(inner.encode())
 
     def _fields(self, said: bytes) -> dict[str, Any]:
         """Name → value, or a list of values where a name comes again."""

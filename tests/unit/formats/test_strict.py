@@ -18,6 +18,7 @@ from edi_gateway.formats.edifact.format import Edifact
 from edi_gateway.formats.tables.delimited import Delimited
 from edi_gateway.formats.tables.fixed_width import FixedWidth
 from edi_gateway.formats.tables.xlsx import Xlsx
+from edi_gateway.formats.trees.form import Form
 from edi_gateway.formats.trees.json_text import Json, JsonLines
 from edi_gateway.formats.trees.xml_text import Xml
 from edi_gateway.formats.x12.answers import X12Answers
@@ -90,6 +91,7 @@ REMARKED: Final[dict[str, tuple[type[Any], dict[str, Any], bytes, int]]] = {  # 
     "fixed width, a trailer that counts otherwise": (FixedWidth, FIXED_WITH_TRAILER, b"E001\nT7\n", 0),
     "Excel, a column that is gone": (Xlsx, {"columns": {"Weight": []}}, workbook(), 0),
     "JSON, a key twice": (Json, {}, b'[{"a": 1, "a": 2}]', 0),
+    "form, a key twice in its JSON": (Form, {"field": "said"}, b"said=[{%22a%22:1,%22a%22:2}]", 0),
     "JSON Lines, a key twice": (JsonLines, {}, b'{"a": 1}\n{"a": 1, "a": 2}\n', 1),
 }  # fmt: skip
 
@@ -120,6 +122,7 @@ SOUND_FILES: Final[dict[str, tuple[type[Any], dict[str, Any], bytes]]] = {
     "JSON": (Json, {}, b'[{"a": 1}]'),
     "JSON Lines": (JsonLines, {}, b'{"a": 1}\n'),
     "XML": (Xml, {}, b"<a><b/></a>"),
+    "form": (Form, {}, b"a=1&b=2"),
 }
 
 
