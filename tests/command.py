@@ -5,6 +5,7 @@ One process for all tests of a worker imports the gateway; each call is a child 
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import pkgutil
@@ -47,9 +48,11 @@ def run(arguments: Sequence[object]) -> subprocess.CompletedProcess[str]:
 
 @cache
 def _server() -> subprocess.Popen[str]:
-    """It ends when this process does, which closes its standard input."""
+    """It ends with this process, or when that is killed: then its standard input is closed."""
     command = [sys.executable, "-m", "tests.command"]
-    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(server.communicate)
+    return server
 
 
 def import_all() -> None:
