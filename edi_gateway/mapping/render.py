@@ -120,9 +120,11 @@ class Layout:
             node = _node(step)
             holder.children.append(node)
             tree.counts[id(holder)] += 1
-            index = str(tree.counts[id(holder)])
             for path, value in mine:
-                _write(node, (step,), path, value.replace("{index}", index))
+                text = value
+                if "{index}" in value and (path, value) in self.constants:  # a carrier's text is no template
+                    text = value.replace("{index}", str(tree.counts[id(holder)]))
+                _write(node, (step,), path, text)
             del tree.open[depth:]
             tree.open.append((mine, node))
             holder = node

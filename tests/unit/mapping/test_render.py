@@ -156,6 +156,12 @@ def test_a_time_without_offset_is_that_of_the_place() -> None:
     assert "DTM+334:202610120715:203" in flat(STANDARD.message(HEADER, [there]))
 
 
+def test_a_text_of_the_carrier_is_no_template() -> None:
+    """Only the mapping's own constants count groups."""
+    told = event(location=Location(name="{index}", country="DE"))
+    assert "LOC+175+:::{index}+DE:162:5" in flat(STANDARD.message(HEADER, [told]))
+
+
 @given(_EVENTS, st.sampled_from(["D:95B", "D:96B", "D:01B", "D:08B", "D:16A", "D:24A"]))
 def test_what_is_written_is_read_back(events: list[TrackingEvent], version: str) -> None:
     """Number, status, time, text and place survive the way to the file and back, in every directory."""
