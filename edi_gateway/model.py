@@ -85,6 +85,16 @@ class TimeBasis(StrEnum):
     ASSUMED = "assumed"  # nothing said: taken as UTC
 
 
+class TrackingState(StrEnum):
+    """How the gateway watches a shipment; says nothing about where the goods are."""
+
+    ACTIVE = "active"
+    QUIET = "quiet"  # nothing changes, so the carrier is asked as seldom as its schedule knows
+    PAUSED = "paused"  # a person stopped it
+    EXPIRED = "expired"  # its schedule gave it up
+    CLOSED = "closed"  # it arrived, and its last checks are made
+
+
 class MessageFunction(StrEnum):
     """What a message does to what was said before (EDIFACT BGM 1225)."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from edi_gateway.model import Classifier, Direction, Level, MessageFunction, Severity, Status, TimeBasis
+from edi_gateway.model import TrackingState as TrackingState  # noqa: PLC0414
 from edi_gateway.store.acknowledging import Answer as Answer  # noqa: PLC0414  every table is to be had here
 from edi_gateway.store.acknowledging import StatementRow as StatementRow  # noqa: PLC0414
 from edi_gateway.store.columns import BIG, STRUCTURE, Base
@@ -48,16 +49,6 @@ class FindingState(StrEnum):
     OPEN = "open"
     IGNORED = "ignored"
     RESOLVED = "resolved"
-
-
-class TrackingState(StrEnum):
-    """How the gateway watches a shipment; says nothing about where the goods are."""
-
-    ACTIVE = "active"
-    QUIET = "quiet"
-    PAUSED = "paused"
-    EXPIRED = "expired"
-    CLOSED = "closed"
 
 
 class Action(StrEnum):
