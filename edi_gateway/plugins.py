@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 
 from edi_gateway.model import Interchange, OutboundDocument, OutboundMessage
+from edi_gateway.tracking.checks import Checks
+from edi_gateway.tracking.schedule import Schedule
 
 
 class Plugin(BaseModel):
@@ -24,7 +26,10 @@ class Plugin(BaseModel):
 
 
 class Arrival(NamedTuple):
-    """One file as a source hands it over. ``ack`` lets the source clear its copy: call it after the commit."""
+    """One file as a source hands it over. ``ack`` lets the source clear its copy: call it after the commit.
+
+    Without a ``key`` it cannot be had again: it is taken as it is, complete or not.
+    """
 
     name: str
     content: bytes
@@ -36,6 +41,10 @@ class Memory(Protocol):
     """What a source may remember of one channel between polls."""
 
     looks: dict[str, str]  # name → size and time at the previous look; lives as long as the process
+
+    @property
+    def checks(self) -> Checks:
+        """The queue of tracking checks, for a source that asks for one number after another."""
 
     async def known(self, keys: Collection[str]) -> set[str]:
         """Those of ``keys`` whose bytes are committed already."""
@@ -117,6 +126,15 @@ class Receiver(Protocol):
 
     async def close(self) -> None:
         """Give back what is kept open between calls."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A source that asks for tracking numbers: which ones, and when, is in a queue that it empties at each poll."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """When each number is asked for."""
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ from edi_gateway.daemon.garbage import spare_the_collector
 from edi_gateway.daemon.service import Daemon, Loaded
 from edi_gateway.errors import ConfigError, StorageError
 from edi_gateway.pipeline.gate import Gate
-from edi_gateway.store import claims
+from edi_gateway.store import checks, claims
 from edi_gateway.store.lock import file_of, only_daemon
 from edi_gateway.web.listener import Place
 from edi_gateway.wiring import wire
@@ -41,6 +41,7 @@ def run(context: typer.Context) -> None:
         if file:
             with suppress(StorageError):  # otherwise they run out by themselves
                 claims.release_all(db)
+                checks.release_all(db)
         sys.setswitchinterval(_TURN)
         spare_the_collector()
         gate = Gate(db, file and file.parent, installation.gateway.least_free)

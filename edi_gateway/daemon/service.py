@@ -212,9 +212,12 @@ class Daemon:
         channel = self._wired.channels.get(name)
         if channel is None:
             return  # a reload has taken it away
-        memory = self._memories.setdefault(f"poll {name}", ChannelMemory(self._db, name))
+        memory = self._memories.setdefault(f"poll {name}", ChannelMemory(self._db, name, stopping=self._held_back))
         await self._work.poll(channel, memory)
         self._came_to(name)
+
+    def _held_back(self) -> bool:
+        return self._stopping.is_set() or not self._gate.open
 
     async def _process(self, name: str) -> None:
         """Process a channel's documents until there are none; those a crash left behind are the first."""

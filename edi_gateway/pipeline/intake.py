@@ -13,8 +13,9 @@ import structlog
 
 from edi_gateway.errors import GatewayError
 from edi_gateway.model import RawDocument, utc_now
+from edi_gateway.pipeline.checking import TrackingChecks
 from edi_gateway.pipeline.partners import Channel
-from edi_gateway.plugins import Arrival, Source
+from edi_gateway.plugins import Arrival, Asking, Source
 from edi_gateway.store import inbox
 from edi_gateway.store.engine import Database
 
@@ -37,7 +38,16 @@ class ChannelMemory:
     channel: str
     looks: dict[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    stopping: Callable[[], bool] = lambda: False  # nothing more may begin
+    asked: TrackingChecks | None = None
     _waits: dict[str, _Wait] = field(default_factory=dict)
+
+    @property
+    def checks(self) -> TrackingChecks:
+        """The queue of tracking checks; raises LookupError for a source that has none."""
+        if self.asked is None:
+            raise LookupError(f"{self.channel} asks for no tracking numbers")
+        return self.asked
 
     async def known(self, keys: Collection[str]) -> set[str]:
         """Those of ``keys`` whose bytes are committed already."""
@@ -84,6 +94,11 @@ async def poll(db: Database, channel: Channel, memory: ChannelMemory) -> int:
     stored = 0
     if not isinstance(channel.source, Source):
         return stored  # documents come to it by themselves
+    if isinstance(channel.source, Asking):
+        carrier, schedule = channel.partner.carrier, channel.source.schedule
+        if memory.asked is None or memory.asked.schedule != schedule:
+            memory.asked = TrackingChecks(db, channel.name, carrier, schedule, memory.stopping)
+        await memory.asked.enlist()
     async for arrivals in channel.source.poll(memory):
         finished = await asyncio.to_thread(_finished, channel, memory, arrivals)
         if finished:
@@ -98,7 +113,9 @@ def _finished(channel: Channel, memory: ChannelMemory, arrivals: Sequence[Arriva
         return list(arrivals)
     finished = []
     for arrival in arrivals:
-        if channel.is_complete(arrival.content):
+        if not arrival.key:
+            pass  # nothing is left where it is
+        elif channel.is_complete(arrival.content):
             memory.release(arrival.key)
         elif memory.wait(arrival.key, arrival.content, channel.patience):
             log.warning(

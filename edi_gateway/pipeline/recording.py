@@ -16,7 +16,7 @@ from edi_gateway.pipeline.partners import Channel, Destination
 from edi_gateway.pipeline.reading import Reading
 from edi_gateway.pipeline.routing import owed
 from edi_gateway.pipeline.views import utc
-from edi_gateway.store import events, findings, inbox, interchanges, outbox, statements, subscriptions
+from edi_gateway.store import events, findings, inbox, interchanges, outbox, statements, subscriptions, tracked
 from edi_gateway.store.reports import MessageReport, Prepared, prepare
 from edi_gateway.store.tables import Document, DocumentState, InterchangeState
 
@@ -135,6 +135,7 @@ class Recorder:
         )
         numbers = {(change.event.carrier, change.event.tracking_number) for change in recorded.changes}
         subscribers = subscriptions.subscribers(connection, numbers)
+        tracked.heard(connection, numbers)
         outbox.owe(connection, list(owed(self.destinations, recorded.changes, subscribers)))
         findings.save(connection, self.document.id, found, self._known)
         self.changed += [change.event_id for change in recorded.changes]

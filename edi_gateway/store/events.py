@@ -55,7 +55,7 @@ def record(
     prepared = [prepare(report, window) for report in reports]
     said = [one for each in prepared for one in each.said]
     messages = [each.report for each in prepared]
-    _take_turns(connection, {message.carrier for message in messages} | {one[0][0] for one in said})
+    take_turns(connection, {message.carrier for message in messages} | {one[0][0] for one in said})
     question = Question()
     if reprocess:
         _withdraw(connection, document_id, question)
@@ -164,7 +164,7 @@ def _telling(document_id: int, received_at: datetime, said: Said) -> Telling:
     return Telling(report, event)
 
 
-def _take_turns(connection: Connection, carriers: Iterable[str]) -> None:
+def take_turns(connection: Connection, carriers: Iterable[str]) -> None:
     """On PostgreSQL, until the commit: one recorder per carrier at a time (SQLite has one writer anyway)."""
     if connection.dialect.name == "postgresql":
         for carrier in sorted(carriers):
@@ -177,7 +177,7 @@ def _withdraw(connection: Connection, document_id: int, question: Question) -> N
     amended = connection.execute(select(AMENDMENT.c.carrier, AMENDMENT.c.document_number).where(of_document)).all()
     _ask(connection, PROVENANCE.c.document_id == document_id, question)
     _ask_bearing(connection, {(row.carrier, row.document_number) for row in amended}, question)
-    _take_turns(connection, {carrier for carrier, _ in question.numbers})
+    take_turns(connection, {carrier for carrier, _ in question.numbers})
     for table in (PROVENANCE, AMENDMENT):
         connection.execute(delete(table).where(table.c.document_id == document_id))
 

@@ -18,6 +18,7 @@ from edi_gateway.store.columns import key as _key
 from edi_gateway.store.columns import to as _to
 from edi_gateway.store.columns import where as _where
 from edi_gateway.store.columns import word as _word
+from edi_gateway.store.tracking import TrackingCheck as TrackingCheck  # noqa: PLC0414
 
 METADATA: Final = Base.metadata
 OPEN_DELIVERY: Final = "state IN ('sealed', 'retrying')"  # as the partial indexes say it, and queries that use them
