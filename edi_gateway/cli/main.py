@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     for name, module in {
         **dict.fromkeys(("run", "check", "trust", "translate", "replay", "status", "ledger"), ""),
         **dict.fromkeys(("events", "unmapped", "subscribe", "unsubscribe"), "events"),
+        **dict.fromkeys(("track", "untrack"), "tracking"),
         **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "outbox", "mapping"), ""),
     }.items()
 }

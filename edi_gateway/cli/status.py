@@ -15,6 +15,7 @@ from edi_gateway.pipeline.views import stranded_line, utc
 from edi_gateway.store.alarms import alarms
 from edi_gateway.store.engine import Database
 from edi_gateway.store.shipments import Overview, overview
+from edi_gateway.store.tracked import Tracked, counts
 from edi_gateway.store.waiting import Stranded, stranded
 
 
@@ -22,7 +23,7 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
     """How much there is of everything, and what a person should look at."""
     settings: Settings = context.obj
     with settings.database() as db:
-        found, standing = overview(db), alarms(db)
+        found, standing, tracked = overview(db), alarms(db), counts(db)
         lost = _stranded(db, settings)
     if as_json:
         print_json(
@@ -37,6 +38,7 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
                     {"destination": at, "state": state, "count": count}
                     for (at, state), count in found.deliveries.items()
                 ],
+                "tracking": [asdict(one) for one in tracked],
                 "alarms": [
                     {"kind": one.kind, "subject": one.subject, "since": utc(one.raised_at), "text": one.text}
                     for one in standing
@@ -46,6 +48,7 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
         )
         return
     _say(found)
+    _say_tracked(tracked)
     for one in standing:
         about = f"{one.kind} {one.subject}".strip()
         console.print(f"[red]alarm[/]       {text(about)} since {utc(one.raised_at)}: {text(one.text)}")
@@ -71,6 +74,16 @@ def _say(found: Overview) -> None:
         colour = "red" if state in {"dead", "rejected"} else "yellow" if state == "retrying" else "default"
         console.print(f"[bold]deliveries[/]  {text(destination)}: [{colour}]{count} {state}[/]")
     _advise(found)
+
+
+def _say_tracked(tracked: list[Tracked]) -> None:
+    for one in tracked:
+        late = f", [yellow]{one.overdue} overdue[/]" if one.overdue else ""
+        failing = f", [yellow]{one.failing} without an answer[/]" if one.failing else ""
+        stopped = f", stopped: {text(one.stopped)}" if one.stopped else ""
+        console.print(
+            f"[bold]tracking[/]    {text(one.channel)}: {one.waiting} numbers, {one.due} due{late}{failing}{stopped}"
+        )
 
 
 def _advise(found: Overview) -> None:

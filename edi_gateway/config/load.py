@@ -24,6 +24,7 @@ from edi_gateway.located import Loc, Located, did_you_mean, load, validate
 from edi_gateway.mapping.load import Library
 from edi_gateway.pipeline import partners
 from edi_gateway.plugging import make_plugin
+from edi_gateway.plugins import plugin_classes
 from edi_gateway.transforms.opening import Opening
 from edi_gateway.transforms.options import Decrypt, Encrypt
 
@@ -78,6 +79,18 @@ def configured_names(folder: Path) -> tuple[set[str], set[str]]:
     destinations = set(_names(folder, "customer", "destinations"))
     outlets = {f"{name}/{OUTLET}" for name in _names(folder, "carrier", "channels", having="acknowledge")}
     return channels | set(_names(folder, "customer", "channels")), destinations | outlets
+
+
+def asking_channels(folder: Path) -> list[str]:
+    """The names of the channels that ask carriers for tracking numbers; needs no partner's secrets."""
+    found, sources = [], plugin_classes("sources")
+    for path in sorted((folder / "carriers").glob("[!.]*.yaml")):
+        located = load(path)
+        for name, loc in _File(located, None).enabled("channels"):
+            kind = str(located.get((*loc, "source", "type")))
+            if kind in sources and "schedule" in sources[kind].model_fields:
+                found.append(f"{located.get(('carrier',))}/{name}")
+    return found
 
 
 def _names(folder: Path, kind: str, section: str, having: str = "") -> Iterator[str]:

@@ -98,7 +98,6 @@ async def poll(db: Database, channel: Channel, memory: ChannelMemory) -> int:
         carrier, schedule = channel.partner.carrier, channel.source.schedule
         if memory.asked is None or memory.asked.schedule != schedule:
             memory.asked = TrackingChecks(db, channel.name, carrier, schedule, memory.stopping)
-        await memory.asked.enlist()
     async for arrivals in channel.source.poll(memory):
         finished = await asyncio.to_thread(_finished, channel, memory, arrivals)
         if finished:
