@@ -42,10 +42,6 @@ class Memory(Protocol):
 
     looks: dict[str, str]  # name → size and time at the previous look; lives as long as the process
 
-    @property
-    def checks(self) -> Checks:
-        """The queue of tracking checks, for a source that asks for one number after another."""
-
     async def known(self, keys: Collection[str]) -> set[str]:
         """Those of ``keys`` whose bytes are committed already."""
 
@@ -57,6 +53,14 @@ class Memory(Protocol):
 
     def held(self, key: str) -> bool:
         """Whether that file was found incomplete and is to be left alone for now: neither read nor cleared."""
+
+
+class AskingMemory(Memory, Protocol):
+    """What a source has besides that asks for one tracking number after another."""
+
+    @property
+    def checks(self) -> Checks:
+        """The queue of tracking checks."""
 
 
 class Step(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from edi_gateway.quantities import Duration
 
@@ -112,9 +112,6 @@ def _named(value: object) -> object:
     return BUILT_IN[value]
 
 
-def _schema() -> dict[str, Any]:
-    return {"anyOf": [{"enum": list(BUILT_IN)}, Schedule.model_json_schema()]}
-
-
-ScheduleOption = Annotated[Schedule, BeforeValidator(_named), WithJsonSchema(_schema())]
+_Name = Literal["frequent", "age_based", "safety_net", "quiet_backoff"]
+ScheduleOption = Annotated[Schedule, BeforeValidator(_named, json_schema_input_type=_Name | Schedule)]
 """A schedule by its name, or one written out."""

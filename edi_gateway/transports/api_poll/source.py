@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from edi_gateway.errors import TransientError
 from edi_gateway.model import utc_now
-from edi_gateway.plugins import Arrival, Memory, Plugin, Step
+from edi_gateway.plugins import Arrival, AskingMemory, Plugin, Step
 from edi_gateway.quantities import Size
 from edi_gateway.tracking.checks import Check, Ended
 from edi_gateway.tracking.planning import Reply
@@ -87,7 +87,7 @@ class ApiPollSource(Plugin):
     def _name(self) -> str:
         return urlsplit(self.request.url).netloc
 
-    async def poll(self, memory: Memory) -> AsyncIterator[Sequence[Arrival]]:
+    async def poll(self, memory: AskingMemory) -> AsyncIterator[Sequence[Arrival]]:
         """Ask for the numbers whose checks are due, and yield what the carrier answers.
 
         A question that fails does not keep others from being asked. Raises TransientError: at once while the carrier
