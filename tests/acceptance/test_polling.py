@@ -1,0 +1,156 @@
+"""Carriers that are asked: one that hangs and one that allows little are nobody else's trouble."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from edi_gateway.store import inbox, tracked
+from edi_gateway.store.engine import Database
+from tests.acceptance.dropping import FULL
+from tests.acceptance.gateway import wait_until
+from tests.carrier_api import Asked, CarrierApi, Reply, events
+
+log = logging.getLogger(__name__)
+CARRIERS: Final = 20
+CHECKS: Final = 1_000 if FULL else 15  # of each carrier
+_LONG: Final = 600 if FULL else 90
+_MAPPING: Final = """\
+syntax: json
+format: {type: json, records: "@"}
+for_each: events
+event: {tracking_number: number, code: code, occurred_at: {path: time}}
+codes: {TRANSIT: IN_TRANSIT}
+"""
+_CARRIER: Final = """\
+carrier: {name}
+timezone: UTC
+channels:
+  api:
+    every: 1s
+    mapping: api/track
+    source:
+      type: api_poll
+      allow_http: true
+      request: {{url: "{url}/track/{{number}}"}}
+      schedule: safety_net
+      rate: {{requests: {rate}, per: 1s}}
+"""
+
+
+class Carriers:
+    """Twenty carriers on ports of their own, of which the first hangs and the second allows one request a second."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self.folder = folder
+        self.apis = {f"c{number:02}": stack.enter_context(CarrierApi().running()) for number in range(CARRIERS)}
+        self.hanging, self.limited, *self.well = self.apis
+        self.apis[self.hanging].answer = lambda _: Reply(hang=True)
+        self.apis[self.limited].answer = _once_a_second()
+
+    def configure(self, names: Sequence[str]) -> str:
+        """A gateway for these carriers, all of whose numbers are due; returns its database."""
+        mappings = self.folder / "mappings"
+        (mappings / "api").mkdir(parents=True)
+        (mappings / "api/track.yaml").write_text(_MAPPING)
+        (self.folder / "config/carriers").mkdir(parents=True)
+        gateway = f"data: {self.folder / 'data'}\nmappings: {mappings}\nlog: {{format: json}}\nstop_timeout: 2s\n"
+        (self.folder / "config/gateway.yaml").write_text(gateway)
+        (self.folder / "data").mkdir()
+        url = f"sqlite:///{self.folder / 'data/edi-gateway.db'}"
+        db = Database(url)
+        db.migrate()
+        for name in names:
+            rate = 1 if name == self.limited else 100_000
+            text = _CARRIER.format(name=name, url=self.apis[name].url, rate=rate)
+            (self.folder / f"config/carriers/{name}.yaml").write_text(text)
+            tracked.track(db, f"{name}/api", name, [f"{name}-{number}" for number in range(CHECKS)])
+        db.close()
+        return url
+
+    def done(self) -> bool:
+        """Whether each of the others was asked for everything."""
+        return all(len(self.apis[name].asked) >= CHECKS for name in self.well)
+
+
+def _once_a_second() -> Callable[[Asked], Reply]:
+    last = [0.0]
+
+    def answer(asked: Asked) -> Reply:
+        if asked.at - last[0] < 0.9:
+            return Reply(429, headers={"Retry-After": "2"})
+        last[0] = asked.at
+        return events(asked.number)
+
+    return answer
+
+
+@contextmanager
+def daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The gateway of that folder, stopped at the end."""
+    command = [sys.executable, "-m", "edi_gateway.cli.main", "--config", str(folder / "config"), "run"]
+    with (folder / "log").open("wb") as said, subprocess.Popen(command, stderr=said) as running:
+        try:
+            yield running
+        finally:
+            running.terminate()
+            assert running.wait(30) == 0
+
+
+def test_carriers_are_asked_for_everything_once_while_others_hang_or_allow_little(tmp_path: Path) -> None:
+    """The hanging one lets go of nothing before the end: whoever waited for it would wait as long."""
+    with ExitStack() as stack:
+        carriers = Carriers(stack, tmp_path)
+        url = carriers.configure(list(carriers.apis))
+        begun = time.monotonic()
+        with daemon(tmp_path):
+            wait_until(carriers.done, _LONG, "the others are asked")
+            seconds = time.monotonic() - begun
+            db = Database(url)
+            wait_until(lambda: _kept(db, carriers) == CHECKS * len(carriers.well), _LONG, "their answers are kept")
+        asked = {name: Counter(api.numbers) for name, api in carriers.apis.items()}
+        states = {each.channel: each for each in tracked.counts(db)}
+        db.close()
+    for name in carriers.well:
+        assert asked[name] == Counter(f"{name}-{number}" for number in range(CHECKS)), name
+        assert (CHECKS, 0, 0) == (
+            states[f"{name}/api"].waiting,
+            states[f"{name}/api"].due,
+            states[f"{name}/api"].failing,
+        )
+    for name in (carriers.hanging, carriers.limited):
+        assert set(asked[name].values()) == {1}, name
+    assert 0 < len(asked[carriers.limited]) <= time.monotonic() - begun + 1
+    assert CHECKS - len(asked[carriers.limited]) <= states[f"{carriers.limited}/api"].due
+    log.info("%d checks of %d carriers in %.1f s", CHECKS * len(carriers.well), len(carriers.well), seconds)
+
+
+@pytest.mark.skipif(not FULL, reason="times of a few checks say nothing: EDI_ACCEPTANCE_FULL=1")
+def test_they_finish_as_if_the_others_were_not_there(tmp_path: Path) -> None:
+    """The same checks take as long beside a carrier that hangs and one that allows little as without them."""
+    took = []
+    for run, sick in enumerate((False, True)):
+        with ExitStack() as stack:
+            carriers = Carriers(stack, tmp_path / str(run))
+            carriers.configure(list(carriers.apis) if sick else carriers.well)
+            with daemon(carriers.folder):
+                wait_until(carriers.done, _LONG, "all are asked")
+            asked = [each.at for name in carriers.well for each in carriers.apis[name].asked]
+            took.append(max(asked) - min(asked))
+    log.info("%.1f s without, %.1f s with the two", *took)
+    assert took[1] < took[0] * 1.25 + 2
+
+
+def _kept(db: Database, carriers: Carriers) -> int:
+    well = {f"{name}/api" for name in carriers.well}
+    found = inbox.documents(db, limit=CARRIERS * CHECKS)
+    return sum(document.channel in well for document in found)
