@@ -181,7 +181,9 @@ def _tracked(dialect: str) -> Select[Any]:
 
 
 def _shipments(channel: str, carrier: str, since: datetime, reached: Reached) -> Select[Any]:
-    new = (SHIPMENT.c.id > reached.shipment - _MARGIN, SHIPMENT.c.carrier == carrier)
+    # SQLite would look through all shipments of the carrier by the index that it has for them.
+    theirs = SHIPMENT.c.carrier.concat("") if reached.shipment > _MARGIN else SHIPMENT.c.carrier
+    new = (SHIPMENT.c.id > reached.shipment - _MARGIN, theirs == carrier)
     going = (SHIPMENT.c.status.not_in(_OVER), SHIPMENT.c.latest_at >= since)
     return select(SHIPMENT.c.tracking_number).where(*new, *going, ~_is_there(channel, SHIPMENT.c.tracking_number))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -64,7 +64,7 @@ class Round:
     _failure: TransientError | None = None
     _begun: float = field(default_factory=time.monotonic)
 
-    async def arrivals(self) -> AsyncIterator[Sequence[Arrival]]:
+    async def arrivals(self) -> AsyncGenerator[Sequence[Arrival], None]:
         """What comes back, as it comes; the checks end when it is acked. Raises TransientError at the end."""
         try:
             while await self._begin_more():

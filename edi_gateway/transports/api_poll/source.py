@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -107,8 +107,9 @@ class ApiPollSource(Plugin):
             lease,
             probing=probing,
         )
-        async for arrivals in asking.arrivals():
-            yield arrivals
+        async with aclosing(asking.arrivals()) as arriving:
+            async for arrivals in arriving:
+                yield arrivals
 
     async def check(self) -> AsyncIterator[Step]:
         """DNS, TCP and TLS, and a token where one is needed; the carrier is asked for no number."""

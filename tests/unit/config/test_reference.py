@@ -27,13 +27,18 @@ from edi_gateway.config.models import (
 from edi_gateway.config.numbers import ControlNumbers
 from edi_gateway.config.rules import Reference, Rule
 from edi_gateway.located import Loc, load, validate
+from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import plugin_classes
+from edi_gateway.tracking.schedule import Schedule, Tail
 from edi_gateway.transforms.options import Unpack
+from edi_gateway.transports.api_poll.options import Circuit, Errors, Rate, Request
+from edi_gateway.transports.api_poll.source import ApiPollSource
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "config" / "reference"
 CHANNEL: Loc = ("channels", "status-files")
 WEBHOOK: Loc = ("channels", "alerts")
+POLLED: Loc = ("channels", "api", "source")
 DESTINATION: Loc = ("destinations", "edi")
 
 MODELS = [
@@ -45,6 +50,12 @@ MODELS = [
     ("carrier", (*CHANNEL, "unpack"), Unpack),
     ("carrier", (*CHANNEL, "acknowledge"), AcknowledgeOptions),
     ("carrier", (*CHANNEL, "acknowledge", "control_numbers"), ControlNumbers),
+    ("polled_carrier", (*POLLED, "request"), Request),
+    ("polled_carrier", (*POLLED, "schedule"), Schedule),
+    ("polled_carrier", (*POLLED, "schedule", "after_delivery"), Tail),
+    ("polled_carrier", (*POLLED, "rate"), Rate),
+    ("polled_carrier", (*POLLED, "errors"), Errors),
+    ("polled_carrier", (*POLLED, "circuit"), Circuit),
     ("customer", (), CustomerFile),
     ("customer", (*DESTINATION, "acknowledgement"), AwaitedOptions),
     ("customer", ("channels", "acknowledgements"), CustomerChannelOptions),
@@ -58,6 +69,7 @@ PLUGINS = [
     ("carrier", (*CHANNEL, "source"), "sources", "sftp"),
     ("carrier", (*CHANNEL, "format"), "formats", "edifact"),
     ("carrier", (*WEBHOOK, "source"), "sources", "webhook"),
+    ("polled_carrier", POLLED, "sources", "api_poll"),
     ("customer", (*DESTINATION, "sink"), "sinks", "sftp"),
     ("customer", (*DESTINATION, "format"), "encoders", "edifact"),
 ]
@@ -118,7 +130,7 @@ def test_every_option_of_the_built_in_plugins_is_in_a_reference_file(
     assert missing == []
 
 
-@pytest.mark.parametrize("kind", ["gateway", "carrier", "customer"])
+@pytest.mark.parametrize("kind", ["gateway", "carrier", "polled_carrier", "customer"])
 def test_every_key_is_explained(kind: str) -> None:
     """A comment stands on the key's line or on the one above it, except where one line explains two keys."""
     located = load(REFERENCE / f"{kind}.yaml")
@@ -159,6 +171,22 @@ def test_carrier_and_customer_show_the_defaults_they_name(reference: Config) -> 
         own = {name: info.default for name, info in fields if not info.is_required() and name not in inherited}
         assert {name: getattr(options, name) for name in own} == own
     assert reference.destinations[0].retry == Gateway().retry
+
+
+def test_the_reference_of_a_polled_carrier_is_valid_and_shows_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it calls a default is one."""
+    for variable in ("SPEEDY_ID", "SPEEDY_SECRET"):
+        monkeypatch.setenv(variable, "s3cret")
+    located = load(REFERENCE / "polled_carrier.yaml")
+    shown = make_plugin("sources", located, POLLED, {}, tmp_path)
+    own = {"request", "auth", "schedule", "batch", "rate", "paging", "errors"}
+    assert isinstance(shown, ApiPollSource)
+    for name, info in ApiPollSource.model_fields.items():
+        assert name in own or getattr(shown, name) == info.default, name
+    for name in ("after_delivery", "unknown", "silence"):
+        assert getattr(shown.schedule, name) == Schedule.model_fields[name].default
 
 
 def test_the_configuration_one_starts_with_is_valid(tmp_path: Path) -> None:
