@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -399,6 +400,66 @@ async def _until_tried(polled: Gateway) -> int:
             return await polled.poll()
         except NotTriedError as error:
             await asyncio.sleep((error.next_probe - utc_now()).total_seconds())
+
+
+async def test_news_by_another_way_brings_a_check_sooner(gateway: Ready, api: CarrierApi) -> None:
+    """What a file or a webhook tells is recorded with it; here the answer itself does, after its check had ended."""
+    polled = gateway("schedule: {phases: [{every: [10m, 6h]}]}").track("P1")
+    api.answer = lambda _: Reply(404)
+    await polled.poll()
+    polled.due()
+    api.answer = lambda asked: events(asked.number)
+    await polled.poll()
+    polled.due()
+    await polled.poll()
+    assert (polled.rows()["P1"].due_at - utc_now()).total_seconds() > 5 * 3600
+    polled.process()
+    assert (polled.rows()["P1"].due_at - utc_now()).total_seconds() <= 600
+
+
+async def test_checks_whose_answer_cannot_be_kept_are_given_back(gateway: Ready, api: CarrierApi) -> None:
+    """Where the poll ends in the middle, nothing stays claimed, and what was asked is asked again."""
+    polled = gateway("in_flight: 2").track("P1", "P2", "P3")
+    came = threading.Semaphore(0)
+
+    def answer(_: Asked) -> Reply:
+        came.release()
+        return Reply(hang=True)
+
+    api.answer = answer
+    polling = asyncio.create_task(polled.poll())
+    for _ in range(2):
+        await asyncio.to_thread(came.acquire, timeout=20)
+    polling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await polling
+    assert {""} == {row.claimed_by for row in polled.rows().values()}
+    api.answer = lambda asked: events(asked.number)
+    assert 3 == await polled.poll()
+
+
+async def test_an_answer_that_is_cut_short_does_not_wait_for_its_end(gateway: Ready, api: CarrierApi) -> None:
+    """Nothing lies anywhere that could still grow: it is kept as it came, and set aside when it is read."""
+    api.answer = lambda _: Reply(body=b'{"events": [')
+    polled = gateway().track("P1")
+    assert 1 == await polled.poll()
+    polled.process()
+    assert [DocumentState.QUARANTINED] == [each.state for each in inbox.documents(polled.db)]
+
+
+async def test_a_connection_is_proven_without_asking_for_a_number(
+    gateway: Ready, api: CarrierApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step says what was seen; a token is asked for, and the step that fails says why."""
+    monkeypatch.setenv("KEY", "s3cret")
+    api.answer = lambda _: Reply(body=b'{"access_token": "t", "expires_in": 100}')
+    polled = gateway(OAUTH.format(url=api.url))
+    assert [("TCP", True), ("token", True)] == [step[:2] async for step in polled.channel.source.check()]
+    api.answer = lambda _: Reply(401)
+    refused = gateway(OAUTH.format(url=api.url))
+    *_, last = [step async for step in refused.channel.source.check()]
+    assert (False, True) == (last.ok, "answers 401" in last.detail)
+    assert ["/token/x"] * 2 == [asked.path for asked in api.asked]
 
 
 async def test_nothing_more_is_asked_once_the_gateway_stops(gateway: Ready, api: CarrierApi) -> None:
