@@ -138,18 +138,22 @@ def test_carriers_are_asked_for_everything_once_while_others_hang_or_allow_littl
 
 @pytest.mark.skipif(not FULL, reason="times of a few checks say nothing: EDI_ACCEPTANCE_FULL=1")
 def test_they_finish_as_if_the_others_were_not_there(tmp_path: Path) -> None:
-    """The same checks take as long beside a carrier that hangs and one that allows little as without them."""
-    took = []
-    for run, sick in enumerate((False, True)):
+    """The same checks take as long beside a carrier that hangs and one that allows little as without them.
+
+    In turns, and the best of each: the machine has other things to do, too.
+    """
+    took: dict[bool, list[float]] = {False: [], True: []}
+    for run in range(6):
+        sick = bool(run % 2)
         with ExitStack() as stack:
-            carriers = Carriers(stack, tmp_path / str(run), 200)
+            carriers = Carriers(stack, tmp_path / str(run), 100)
             carriers.configure(list(carriers.apis) if sick else carriers.well)
             with daemon(carriers.folder):
                 wait_until(carriers.done, _LONG, "all are asked")
             asked = [each.at for name in carriers.well for each in carriers.apis[name].asked]
-            took.append(max(asked) - min(asked))
-    log.info("%.1f s without, %.1f s with the two", *took)
-    assert took[1] < took[0] * 1.25 + 2
+            took[sick].append(max(asked) - min(asked))
+    log.info("seconds without the two: %s, with them: %s", *took.values())
+    assert min(took[True]) < min(took[False]) * 1.25 + 1
 
 
 def _kept(db: Database, carriers: Carriers) -> int:
