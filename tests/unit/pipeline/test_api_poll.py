@@ -381,17 +381,18 @@ async def test_one_number_that_fails_keeps_no_other_waiting(gateway: Ready, api:
 async def test_a_carrier_that_fails_is_left_alone_then_asked_by_one_question(gateway: Ready, api: CarrierApi) -> None:
     """After three failures in a row nothing is asked during the pause; the first answer after it closes the circuit."""
     api.answer = lambda _: Reply(503)
-    polled = gateway("in_flight: 1\ncircuit: {failures: 3, pause: 400ms}").track(*(f"P{number}" for number in range(9)))
+    polled = gateway("circuit: {failures: 3, pause: 400ms}").track(*(f"P{number}" for number in range(20)))
     with pytest.raises(TransientError, match="answers 503"):
         await polled.poll()
-    assert 3 == len(api.asked)
+    asked = len(api.asked)
+    assert 3 <= asked <= 8
     with pytest.raises(NotTriedError):
         await polled.poll()
     with pytest.raises(TransientError, match="answers 503"):
         await _until_tried(polled)
-    assert 4 == len(api.asked)
+    assert asked + 1 == len(api.asked)
     api.answer = lambda asked: events(asked.number)
-    assert 5 == await _until_tried(polled)
+    assert 20 - asked - 1 == await _until_tried(polled)
 
 
 async def _until_tried(polled: Gateway) -> int:
