@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from edi_gateway.pipeline.process import process_pending
 from edi_gateway.store import inbox, replays, shipments
 from edi_gateway.store.engine import Database
 from tests import configured
+from tests.acceptance.gateway import wait_until
 from tests.command import run
 from tests.guards.project import ROOT
 from tests.unit.pipeline.iftsta import interchange, message, sts
@@ -88,16 +92,28 @@ def test_it_says_what_would_change_and_does_nothing_unless_told_to(folder: Path)
     assert unmapped(folder) == COUNT
 
 
+def _held(pipe: int) -> int:
+    """How many bytes wait to be read."""
+    held: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+    return held
+
+
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_replay_that_is_ended_goes_on_when_called_again(folder: Path, sign: signal.Signals, code: int) -> None:
     """By a power cut or by Ctrl-C; until then another one is refused."""
-    running = subprocess.Popen(
-        command(folder, "--channel", "speedy/files", "--yes"), stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
-    with running:
-        assert running.stderr is not None
-        assert running.stderr.readline() == f"replay: {COUNT // 10} of {COUNT}\n".encode()
+    first = f"replay: {COUNT // 10} of {COUNT}\n".encode()
+    here, there = os.pipe()  # with room for one line: it cannot get to its end before it is told to
+    size = fcntl.fcntl(there, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(there, b"." * (size - len(first)))
+    ended = command(folder, "--channel", "speedy/files", "--yes")
+    with (
+        subprocess.Popen(ended, stderr=there, stdout=subprocess.DEVNULL, cwd=ROOT) as running,
+        os.fdopen(here, "rb") as said,
+    ):
+        os.close(there)
+        wait_until(lambda: _held(here) == size, 30, "a tenth of it")
         running.send_signal(sign)
+        assert first in said.read()
         assert running.wait(30) == code
     db = database(folder)
     left = len(replays.left(db))

@@ -35,8 +35,9 @@ async def test_what_changes_while_a_reload_is_under_way_comes_into_force_too(db:
             loop.call_soon_threadsafe(twice.set)
         return NOTHING
 
+    before = signal.getsignal(signal.SIGHUP)
     running = asyncio.create_task(Daemon(db, Gate(db, None, 0), load).run(NOTHING))
-    while signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # noqa: ASYNC110  it tells nobody
+    while signal.getsignal(signal.SIGHUP) is before:  # noqa: ASYNC110  it tells nobody
         await asyncio.sleep(0)
     os.kill(os.getpid(), signal.SIGHUP)
     await asyncio.wait_for(twice.wait(), 20)
