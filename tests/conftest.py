@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import structlog
 from hypothesis import HealthCheck, settings
 
+# A shell that starts tests in the background lets them ignore Ctrl-C, and all they start would, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # The command is started hundreds of times: it is compiled once, whatever the shell says.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
