@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import lru_cache
+from itertools import compress, count, repeat
+from operator import gt
 from typing import Final, NamedTuple
 
-from edi_gateway.formats.syntax import BLANKS, CutSegment, Delimiters, Reading, Shape
+from edi_gateway.formats.syntax import CutSegment, Reading, Shape
 
 # The most elements in any directory from D.94B to D.24A. What is not listed is not looked at.
 _ELEMENTS: Final = {
@@ -21,7 +21,15 @@ _ELEMENTS: Final = {
     9: ("NAD",),
     10: ("TDT",),
 }
-_MOST: Final = {tag: most for most, tags in _ELEMENTS.items() for tag in tags}
+
+
+class _Most(dict[str, int]):
+    def __missing__(self, tag: str) -> int:
+        return _ANY
+
+
+_ANY: Final = 1_000_000
+_MOST: Final = _Most({tag: most for most, tags in _ELEMENTS.items() for tag in tags})
 # Their one element has to be there, a number or a time: cut in two, it would be another's, or another.
 TORN: Final = frozenset({"DTM", "RFF"})
 
@@ -35,22 +43,25 @@ class Excess(NamedTuple):
     before: str
 
 
-@lru_cache(maxsize=64)
-def crowded(marks: Delimiters) -> re.Pattern[bytes]:
-    """What is to be found in messages that may hold too long a segment; a released separator counts like another."""
-    element, ends = re.escape(marks.element), re.escape(marks.element + marks.terminator)
-    kinds = (f"(?:{'|'.join(tags)})(?:{element}[^{ends}]*+){{{most + 1}}}" for most, tags in _ELEMENTS.items())
-    return re.compile(f"{re.escape(marks.terminator)}[{BLANKS}]*+(?:{'|'.join(kinds)})".encode("latin-1"))
-
-
 def excesses(shape: Shape, reading: Reading) -> Iterator[Excess]:
     """What does not fit in each segment; blank elements do no harm."""
-    for index, (tag, latin) in enumerate(zip(shape.tags, shape.texts, strict=True)):
-        most = _MOST.get(tag, 0)
-        if not most or latin.count(reading.element) <= most:
+    counts = map(str.count, shape.texts, repeat(reading.element))
+    crowded = map(gt, counts, map(_MOST.__getitem__, shape.tags))
+    for index in compress(count(), crowded):
+        tag, latin = shape.tags[index], shape.texts[index]
+        most = _MOST[tag]
+        if not reading.wrapped and _separators(latin, reading) <= most:
             continue
         elements = [":".join(components).strip() for components in CutSegment(tag, 0, 0, latin, reading).elements]
         odd = next((number for number, text in enumerate(elements, 1) if number > most and text), 0)
         if odd:
             before = next((text for text in reversed(elements[: odd - 1]) if text), "")
             yield Excess(index, odd, elements[odd - 1], before)
+
+
+def _separators(latin: str, reading: Reading) -> int:
+    """How many of them are not released, in text that no line break cuts."""
+    if not reading.release:
+        return latin.count(reading.element)
+    rest = latin.replace(reading.release * 2, "")
+    return rest.count(reading.element) - rest.count(reading.release + reading.element)

@@ -11,7 +11,7 @@ from typing import Final
 from edi_gateway.formats.body import Body, BodySegment
 from edi_gateway.formats.control import PADDING, same_count, same_reference
 from edi_gateway.formats.decoding import settle
-from edi_gateway.formats.edifact.capacity import TORN, crowded, excesses
+from edi_gateway.formats.edifact.capacity import TORN, excesses
 from edi_gateway.formats.edifact.envelope import Envelope
 from edi_gateway.formats.guide import Guide, Walk, load_guide
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape, reading_of
@@ -29,10 +29,6 @@ class MessageReader:
     envelope: Envelope
     guide: Guide
     _seen: set[str] = field(default_factory=set)
-    _crowded: re.Pattern[bytes] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._crowded = crowded(self.envelope.grammar.delimiters)
 
     def read(self) -> Iterator[Message]:
         """Walk from UNB to UNZ once; nothing between the two is passed over in silence."""
@@ -73,7 +69,7 @@ class MessageReader:
         check.trailer(trailer)
         acknowledges = header.get(2) in ACKNOWLEDGEMENTS  # they come beside whatever a channel is there for
         walk = check.inside(load_guide(header.get(2)) if acknowledges else self.guide)
-        if walk is not None and not acknowledges and (shape.wrapped or self._crowded.search(data)):
+        if walk is not None and not acknowledges:
             check.elements(reading)
         self._repeated(check)
         return Message(
