@@ -41,6 +41,7 @@ def test_unt_has_to_repeat_the_reference() -> None:
         ("FTX+AAI+++left with A+B Ltd+EN+1+GATE 2", 7),
         ("LOC+14+DEHAM:139:6+++YARD+7", 6),
         ("NAD+CN+4711::87++A:B+HOF+1+ULM++89073+DE+X", 10),
+        ("NAD+CN+4711::87++A?'B?+C+HOF+1+ULM++89073+DE+X", 10),
         ("CNI+1+K77+2+REST", 4),
         ("FTX+AAI++++++:GATE 2", 7),
     ],
