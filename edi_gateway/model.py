@@ -343,6 +343,11 @@ class OutboundMessage:
     body: OutboundSegment
 
 
+def number_of(text: str) -> str:
+    """A tracking number as it is kept and compared: without blanks and in capitals."""
+    return "".join(text.split()).upper()
+
+
 def utc_now() -> datetime:
     """The present instant, aware, in UTC."""
     return datetime.now(UTC)

@@ -11,6 +11,7 @@ from edi_gateway.cli.settings import Settings
 from edi_gateway.config.load import partner_names
 from edi_gateway.errors import ConfigError
 from edi_gateway.located import did_you_mean
+from edi_gateway.model import number_of
 from edi_gateway.pipeline.views import event_view, utc
 from edi_gateway.store import shipments, subscriptions
 from edi_gateway.store.shipments import KnownEvent, KnownShipment
@@ -25,7 +26,7 @@ def events(
     """A shipment's whole history, and where each event was read, to the byte."""
     settings: Settings = context.obj
     with settings.database() as db:
-        found = shipments.history(db, _number(tracking_number), carrier or None)
+        found = shipments.history(db, number_of(tracking_number), carrier or None)
     if not found:
         raise LookupError(f"no shipment {tracking_number}")
     for shipment in found:
@@ -70,7 +71,7 @@ def subscribe(
         if name and name not in known:
             raise ConfigError(f"there is no {kind} {name}{did_you_mean(name, known)}; there are: {', '.join(known)}")
     with settings.database() as db:
-        subscriptions.subscribe(db, customer, [_number(number) for number in tracking_numbers], carrier)
+        subscriptions.subscribe(db, customer, [number_of(number) for number in tracking_numbers], carrier)
     console.print(f"{customer} hears of {len(tracking_numbers)} tracking numbers from now on")
 
 
@@ -83,12 +84,8 @@ def unsubscribe(
     """End subscriptions."""
     settings: Settings = context.obj
     with settings.database() as db:
-        ended = subscriptions.unsubscribe(db, customer, [_number(number) for number in tracking_numbers], carrier)
+        ended = subscriptions.unsubscribe(db, customer, [number_of(number) for number in tracking_numbers], carrier)
     console.print(f"{ended} subscriptions ended")
-
-
-def _number(text: str) -> str:
-    return "".join(text.split()).upper()
 
 
 def _shipment(shipment: KnownShipment) -> dict[str, Any]:

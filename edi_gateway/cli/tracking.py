@@ -8,6 +8,7 @@ from edi_gateway.cli.output import console
 from edi_gateway.cli.settings import Settings
 from edi_gateway.config.load import asking_channels
 from edi_gateway.errors import ConfigError
+from edi_gateway.model import number_of
 from edi_gateway.store import tracked
 
 
@@ -21,7 +22,7 @@ def track(
     settings: Settings = context.obj
     name = _channel(settings, carrier, channel)
     with settings.database() as db:
-        tracked.track(db, name, carrier, [_number(number) for number in tracking_numbers])
+        tracked.track(db, name, carrier, [number_of(number) for number in tracking_numbers])
     console.print(f"{len(tracking_numbers)} tracking numbers are asked for by {name} from now on")
 
 
@@ -35,7 +36,7 @@ def untrack(
     settings: Settings = context.obj
     name = _channel(settings, carrier, channel)
     with settings.database() as db:
-        stopped = tracked.untrack(db, name, carrier, [_number(number) for number in tracking_numbers])
+        stopped = tracked.untrack(db, name, carrier, [number_of(number) for number in tracking_numbers])
     console.print(f"{stopped} tracking numbers are asked for no more by {name}")
 
 
@@ -52,7 +53,3 @@ def _channel(settings: Settings, carrier: str, channel: str) -> str:
         names = ", ".join(name.partition("/")[2] for name in found)
         raise ConfigError(f"{carrier} has several channels that ask: choose one of {names} with --channel")
     return found[0]
-
-
-def _number(text: str) -> str:
-    return "".join(text.split()).upper()

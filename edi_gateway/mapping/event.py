@@ -21,7 +21,17 @@ from edi_gateway.mapping.planner import Planner, Surroundings, unplanned
 from edi_gateway.mapping.schema import EventPlaces, Requirement, Text
 from edi_gateway.mapping.texts import first, one
 from edi_gateway.mapping.zones import zone_of
-from edi_gateway.model import Classifier, Direction, Location, Provenance, Segment, Status, TimeBasis, TrackingEvent
+from edi_gateway.model import (
+    Classifier,
+    Direction,
+    Location,
+    Provenance,
+    Segment,
+    Status,
+    TimeBasis,
+    TrackingEvent,
+    number_of,
+)
 
 LONGEST: Final = 256  # characters of what identifies: no directory allows more than 70
 ROUNDED: Final = re.compile(r"\d([.,]\d+)?E\+\d+")  # how spreadsheets write numbers too long for a cell
@@ -118,7 +128,7 @@ class EventReader:
 
     def tracking_number(self, run: Run, notes: Notes) -> str:
         """Without blanks and in capitals; raises DocumentError when there is none."""
-        number = "".join(run.first(run.plan.tracking_number).split()).upper()
+        number = number_of(run.first(run.plan.tracking_number))
         return number or _missing(run.event, self.places.tracking_number, "a tracking number", notes)
 
     def place(self, run: Run) -> Place:

@@ -20,7 +20,7 @@ from edi_gateway.mapping.layout import Choices, EventLayout, Layout, Reference, 
 from edi_gateway.mapping.path import Levels, Path
 from edi_gateway.mapping.plan import Memory
 from edi_gateway.mapping.texts import convert
-from edi_gateway.model import Classifier, Provenance, Segment, TimeBasis, TrackingEvent
+from edi_gateway.model import Classifier, Provenance, Segment, TimeBasis, TrackingEvent, number_of
 from edi_gateway.segment import Sheet
 
 _When = tuple[datetime, TimeBasis, bool, Classifier]
@@ -164,7 +164,7 @@ def _first(choices: Choices, said: Sequence[str]) -> str | None:
 
 def _number(text: str | None) -> str:
     """As ``EventReader.tracking_number`` has it; "" where there is something to remark."""
-    number = "".join((text or "").split()).upper()
+    number = number_of(text or "")
     return "" if len(number) > LONGEST or ("E+" in number and ROUNDED.fullmatch(number)) else number
 
 

@@ -10,6 +10,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from edi_gateway.errors import AttentionError
+from edi_gateway.model import number_of
 from edi_gateway.tracking.planning import Reply
 from edi_gateway.transports.api_poll.exchange import Answer, UnansweredError
 from edi_gateway.transports.api_poll.options import Condition, Errors, Paging
@@ -58,8 +59,8 @@ def _concerned(condition: Condition, document: Any, numbers: Sequence[str]) -> S
         return numbers
     found = _search(condition.numbers, document)
     listed = found if isinstance(found, list) else [] if found is None else [found]
-    named = {"".join(str(each).split()).upper() for each in listed}
-    return [number for number in numbers if "".join(number.split()).upper() in named]
+    named = {number_of(str(each)) for each in listed}
+    return [number for number in numbers if number_of(number) in named]
 
 
 def _search(expression: str, document: Any) -> Any:

@@ -42,9 +42,8 @@ class Bucket:
 
     async def token(self) -> None:
         """Take one token as soon as there is one."""
-        if not self.take(1):
+        while not self.take(1):  # noqa: ASYNC110  time alone brings tokens, and another may be quicker
             await asyncio.sleep(self.wait())
-            await self.token()  # another may have been quicker
 
     def give_back(self, tokens: int) -> None:
         """Requests that were not made after all."""
