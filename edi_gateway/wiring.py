@@ -15,7 +15,7 @@ from edi_gateway.errors import ConfigError, RefusedError
 from edi_gateway.mapping.harmonize import Partner
 from edi_gateway.mapping.render import Header, Layout
 from edi_gateway.model import Location, OutboundMessage, Party, Status, TrackingEvent
-from edi_gateway.pipeline.partners import Channel, Destination, Outlet
+from edi_gateway.pipeline.partners import Audience, Channel, Destination, Feed, Outlet
 from edi_gateway.plugins import Encoder, Receiver, Sink, Source
 from edi_gateway.transforms.pgp import prove_decrypt, prove_encrypt
 
@@ -28,6 +28,12 @@ class Wired:
 
     channels: Mapping[str, Channel]
     destinations: Sequence[Destination]
+    feeds: Sequence[Feed] = ()
+
+    @property
+    def audience(self) -> Audience:
+        """All who may hear of an event."""
+        return [*self.destinations, *self.feeds]
 
     @property
     def outlets(self) -> list[Outlet]:
@@ -67,7 +73,7 @@ def carry_over(old: Wired, new: Wired) -> tuple[Wired, list[tuple[str, Source | 
         for name, channel in new.channels.items()
     }
     destinations = [replace(each, sink=_kept(each, sinks)) for each in new.destinations]
-    wired = Wired(channels, destinations)
+    wired = Wired(channels, destinations, new.feeds)
     held = {id(channel.source) for channel in channels.values()} | {id(each.sink) for each in wired.receivers}
     before: list[tuple[str, Source | Receiver | Sink]] = [
         *((f"poll {name}", channel.source) for name, channel in old.channels.items()),
@@ -109,7 +115,11 @@ def wire(config: load.Config) -> Wired:
     destinations = [attempt(partial(_destination, config, each)) for each in config.destinations]
     if problems:
         raise ConfigError(*problems)
-    return Wired({channel.name: channel for channel in channels if channel}, [each for each in destinations if each])
+    return Wired(
+        {channel.name: channel for channel in channels if channel},
+        [each for each in destinations if each],
+        config.feeds,
+    )
 
 
 def wire_channel(config: load.Config, channel: configured.Channel) -> Channel:

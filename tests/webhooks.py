@@ -19,6 +19,7 @@ from edi_gateway.config.load import load_config
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.receiving import Receiving
 from edi_gateway.store.engine import Database
+from edi_gateway.web.api.app import make_api
 from edi_gateway.web.app import make_app
 from edi_gateway.web.inbound import Inbound
 from edi_gateway.web.listener import Listener, Place
@@ -126,7 +127,8 @@ async def serving(db: Database, folder: Path, patience: float = 10.0, **options:
     await gate.look()
     receiving = Receiving(db, gate, woken.append, patience=patience)
     inbound = Inbound(channels.get, receiving, Refusals(lambda *_: None), http)
-    listener = Listener(make_app(inbound), Place(http, folder))
+    api = make_api(db, lambda _: None, list)
+    listener = Listener(make_app(inbound, api), Place(http, folder))
     running = asyncio.create_task(listener.serve())
     try:
         yield Server(listener, gate, woken)

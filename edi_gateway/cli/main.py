@@ -26,7 +26,7 @@ _COMMANDS: Final = {
         **dict.fromkeys(("run", "check", "trust", "translate", "replay", "status", "ledger"), ""),
         **dict.fromkeys(("events", "unmapped", "subscribe", "unsubscribe"), "events"),
         **dict.fromkeys(("track", "untrack"), "tracking"),
-        **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "outbox", "mapping"), ""),
+        **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "outbox", "mapping", "keys"), ""),
     }.items()
 }
 

@@ -49,7 +49,7 @@ def replay(
             console.print(f"{replays.abandon(db)} documents are not to be read again any more")
             return
         chosen = _chosen(db, wired, numbers or [], channel, since, until, resume=resume)
-        work = Replay(db, wired.channels, wired.destinations)
+        work = Replay(db, wired.channels, wired.audience)
         if not chosen:
             console.print("There is nothing to read again.")
             return

@@ -55,6 +55,7 @@ class Config:
     installation: Installation
     channels: tuple[Channel, ...]
     destinations: tuple[Destination, ...]
+    feeds: tuple[partners.Feed, ...] = ()
 
 
 def load_installation(folder: Path) -> Installation:
@@ -123,7 +124,8 @@ def load_config(folder: Path) -> Config:
     problems += one_sequence(destinations)
     if problems or gateway is None:
         raise ConfigError(*sorted(set(problems), key=_place))
-    return Config(load_installation(folder), tuple(channels), tuple(destinations))
+    feeds = tuple(feed for file in customers if file.model for feed in _feed(file.model))
+    return Config(load_installation(folder), tuple(channels), tuple(destinations), feeds)
 
 
 class _Problems(list[str]):
@@ -332,6 +334,12 @@ class _Building:
         if self.library is not None and isinstance(name, str):
             self.problems.attempt(partial(self.library.find, name, asked_at))
         return asked_at
+
+
+def _feed(model: CustomerFile) -> Iterator[partners.Feed]:
+    """Whom the API answers, if the customer may use it."""
+    if model.api:
+        yield partners.Feed(model.customer, partial(wanted, model.receives), model.api.per_second, model.api.burst)
 
 
 def _place(problem: str) -> tuple[str, int]:

@@ -171,6 +171,13 @@ class DestinationOptions(Section):
     )
 
 
+class Api(Section):
+    """A customer's use of the API, besides what its keys allow."""
+
+    per_second: float = Field(20, gt=0, description="requests of one key a second in the long run")
+    burst: int = Field(40, ge=1, description="requests of one key that may come at once after a pause")
+
+
 class CustomerFile(Section):
     """``customers/*.yaml``: one customer, what it receives, and where, and how it acknowledges that."""
 
@@ -178,7 +185,14 @@ class CustomerFile(Section):
     receives: tuple[Rule, ...] = Field(
         (), description="rules of which one must fit an event; what the customer subscribed to comes in any case"
     )
-    destinations: dict[Name, DestinationOptions] = Field(min_length=1, description="the destinations by name")
+    destinations: dict[Name, DestinationOptions] = Field({}, description="the destinations by name")
+    api: Api | None = Field(None, description="the customer may use the API; left out: it may not")
     channels: dict[Name, CustomerChannelOptions] = Field(
         default={}, description="the channels by which the customer's acknowledgements come, by name"
     )
+
+    @model_validator(mode="after")
+    def _receives_something(self) -> CustomerFile:
+        if not self.destinations and self.api is None:
+            raise ValueError("nothing goes to this customer, expected destinations, api: {}, or both")
+        return self

@@ -23,7 +23,7 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory
-from edi_gateway.pipeline.partners import Channel, Destination, Outlet
+from edi_gateway.pipeline.partners import Destination, Outlet
 from edi_gateway.plugins import Receiver, Sink, Source
 from edi_gateway.store.engine import Database
 from edi_gateway.web.listener import Place
@@ -65,7 +65,7 @@ class Daemon:
         self._memories: dict[str, ChannelMemory] = {}
         self._came: set[str] = set()  # channels whose documents nobody has looked for since
         self._work = Work(db, gate, self._stopping.is_set)
-        self._serving = Serving(db, gate, self._turns, self._work, self._channel)
+        self._serving = Serving(db, gate, self._turns, self._work, lambda: self._wired)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
     async def run(self, loaded: Loaded) -> bool:
@@ -125,11 +125,8 @@ class Daemon:
 
     def _listen(self, loaded: Loaded) -> None:
         """Raises ConfigError where something comes by HTTP and nobody can listen for it."""
-        if loaded.wired.receives:
+        if loaded.wired.receives or loaded.wired.feeds:
             self._serving.listen(loaded.http, self._came_to)
-
-    def _channel(self, name: str) -> Channel | None:
-        return self._wired.channels.get(name)
 
     def _came_to(self, name: str) -> None:
         self._came.add(name)
@@ -227,7 +224,7 @@ class Daemon:
             channel = self._wired.channels.get(name)
             if channel is None or self._stopping.is_set() or not self._gate.open:
                 return
-            done = await self._work.process(channel, self._wired.destinations)
+            done = await self._work.process(channel, self._wired.audience)
 
     def _told_to_stop(self) -> None:
         if self._stopping.is_set():

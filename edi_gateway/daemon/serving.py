@@ -1,4 +1,4 @@
-"""HTTP as a part of the daemon: it begins with the first channel that documents come to by themselves."""
+"""HTTP as a part of the daemon: it begins with the first channel that documents come to, or customer that asks."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import structlog
 from edi_gateway.daemon.turns import Turns
 from edi_gateway.daemon.work import Work
 from edi_gateway.pipeline.gate import Gate
-from edi_gateway.pipeline.partners import Channel
+from edi_gateway.pipeline.partners import Channel, Feed
 from edi_gateway.pipeline.receiving import Receiving
 from edi_gateway.store.engine import Database
+from edi_gateway.web.api.app import make_api
 from edi_gateway.web.app import make_app
 from edi_gateway.web.inbound import Inbound
 from edi_gateway.web.listener import Listener, Place
 from edi_gateway.web.refusals import Refusals
+from edi_gateway.wiring import Wired
 
 log = structlog.get_logger()
 _TURN: Final = "http"
 
 
 class Serving:
-    """The server and what stands behind it; ``find`` knows the channels as they are configured now."""
+    """The server and what stands behind it; ``wired`` is who is configured now."""
 
-    def __init__(
-        self, db: Database, gate: Gate, turns: Turns, work: Work, find: Callable[[str], Channel | None]
-    ) -> None:
+    def __init__(self, db: Database, gate: Gate, turns: Turns, work: Work, wired: Callable[[], Wired]) -> None:
         self._db = db
         self._gate = gate
         self._turns = turns
         self._work = work
-        self._find = find
+        self._wired = wired
         self._listener: Listener | None = None
         self._place: Place | None = None
         self._why_not: dict[str, str] = {}
@@ -49,8 +49,9 @@ class Serving:
             self._listener.renew()
             return
         receiving = Receiving(self._db, self._gate, wake)
-        inbound = Inbound(self._find, receiving, Refusals(self._let_in), place.options)
-        self._listener, self._place = Listener(make_app(inbound), place), place
+        inbound = Inbound(self._channel, receiving, Refusals(self._let_in), place.options)
+        app = make_app(inbound, make_api(self._db, self._feed, self._carriers))
+        self._listener, self._place = Listener(app, place), place
         self._turns.start(_TURN, self._listener.serve)
         log.info("http.listening", address=self._listener.address)
 
@@ -58,6 +59,15 @@ class Serving:
         """Take no more requests, and end with the last one that is under way."""
         if self._listener:
             self._listener.stop()
+
+    def _channel(self, name: str) -> Channel | None:
+        return self._wired().channels.get(name)
+
+    def _feed(self, customer: str) -> Feed | None:
+        return next((feed for feed in self._wired().feeds if feed.customer == customer), None)
+
+    def _carriers(self) -> set[str]:
+        return {channel.partner.carrier for channel in self._wired().channels.values() if channel.mapping}
 
     def _let_in(self, channel: str, why_not: str) -> None:
         self._why_not[channel] = why_not

@@ -17,7 +17,7 @@ from edi_gateway.pipeline.awaiting import tell_overdue
 from edi_gateway.pipeline.deliver import deliver, due, tell_alarms
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
-from edi_gateway.pipeline.partners import Channel, Destination, Outlet
+from edi_gateway.pipeline.partners import Audience, Channel, Destination, Outlet
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.seal import Refusals
 from edi_gateway.pipeline.views import stranded_line
@@ -66,9 +66,9 @@ class Work:
         else:
             await self._tell(clear_alarm, AlarmKind.CHANNEL_FAILING, channel)
 
-    async def process(self, channel: Channel, destinations: Sequence[Destination]) -> int:
+    async def process(self, channel: Channel, audience: Audience) -> int:
         """Process what a channel brought; returns how many documents."""
-        pending = partial(process_pending, self._db, {channel.name: channel}, destinations, self._stopping)
+        pending = partial(process_pending, self._db, {channel.name: channel}, audience, self._stopping)
         try:
             return await asyncio.to_thread(pending)
         except StorageError as error:

@@ -133,6 +133,16 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Feed:
+    """A customer that may ask by the API for what is its own."""
+
+    customer: str
+    wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer matches
+    per_second: float  # requests of one key in the long run
+    burst: int  # requests of one key that may come at once after a pause
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Format, layout, sink and schedule of what one customer receives."""
 
@@ -159,3 +169,7 @@ class Destination:
         """The document as every attempt sends it; raises RefusedError when it cannot be encrypted."""
         sent = encrypt(content, self.encrypt) if self.encrypt else content
         return OutboundDocument(self.file_name(number, now), sent)
+
+
+Audience = Sequence[Destination | Feed]
+"""All who may hear of an event."""

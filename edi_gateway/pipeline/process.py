@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import asdict
 
 import structlog
@@ -13,7 +13,7 @@ from edi_gateway.errors import StorageError
 from edi_gateway.model import Level, Position
 from edi_gateway.pipeline.answering import Answering
 from edi_gateway.pipeline.behind import Behind, Transaction
-from edi_gateway.pipeline.partners import Channel, Destination
+from edi_gateway.pipeline.partners import Audience, Channel
 from edi_gateway.pipeline.reading import Reading, defect, read
 from edi_gateway.pipeline.recording import Outcome, Recorder, batches
 from edi_gateway.store import events, findings, inbox, interchanges
@@ -33,7 +33,7 @@ def process(
     db: Database,
     document: Document,
     channel: Channel,
-    destinations: Sequence[Destination],
+    audience: Audience,
     stopping: Callable[[], bool] = lambda: False,
     begin: Transaction | None = None,
     settling: Callable[[Connection], None] = lambda _: None,
@@ -69,7 +69,7 @@ def process(
     if answer and channel.acknowledge:
         plain = opened(content, channel.opening) if is_closed(content, channel.opening) else content
         answering = Answering(document, plain, channel.acknowledge)
-    recorder = Recorder(document, channel, destinations, whole, told, unentered, stale, answering)
+    recorder = Recorder(document, channel, audience, whole, told, unentered, stale, answering)
     most = None if whole else EVENTS_PER_TRANSACTION
     pieces = batches(
         _until(readings, stopping), channel.partner.carrier, most, channel.dedupe_window, answered=answering is not None
@@ -101,7 +101,7 @@ def _until(readings: Iterable[Reading], stopping: Callable[[], bool]) -> Iterato
 def process_pending(
     db: Database,
     channels: Mapping[str, Channel],
-    destinations: Sequence[Destination],
+    audience: Audience,
     stopping: Callable[[], bool] = lambda: False,
 ) -> int:
     """Process every committed document that waits, oldest first, until told to stop; returns how many were done.
@@ -114,7 +114,7 @@ def process_pending(
         if stopping():
             break
         with bound_contextvars(document=document.id, channel=document.channel, file=document.name):
-            done += _try(db, document, channels[document.channel], destinations, stopping)
+            done += _try(db, document, channels[document.channel], audience, stopping)
     return done
 
 
@@ -122,12 +122,12 @@ def _try(
     db: Database,
     document: Document,
     channel: Channel,
-    destinations: Sequence[Destination],
+    audience: Audience,
     stopping: Callable[[], bool],
 ) -> bool:
     """Process a document; one that makes us fail must not keep those behind it waiting."""
     try:
-        outcome = process(db, document, channel, destinations, stopping, answer=True)
+        outcome = process(db, document, channel, audience, stopping, answer=True)
     except StorageError as error:
         log.warning("document.waits", why=str(error))
         raise  # the next one would fare no better

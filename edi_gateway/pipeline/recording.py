@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from edi_gateway.acknowledgements import ReceivedMessage
 from edi_gateway.model import Finding, Interchange, Level, MessageFunction, Severity
 from edi_gateway.pipeline.answering import Answering, received
+from edi_gateway.pipeline.feeding import seen
 from edi_gateway.pipeline.matching import Said, match
-from edi_gateway.pipeline.partners import Channel, Destination
+from edi_gateway.pipeline.partners import Audience, Channel, Destination, Feed
 from edi_gateway.pipeline.reading import Reading
 from edi_gateway.pipeline.routing import owed
 from edi_gateway.pipeline.views import utc
-from edi_gateway.store import events, findings, inbox, interchanges, outbox, statements, subscriptions, tracked
+from edi_gateway.store import events, feed, findings, inbox, interchanges, outbox, statements, subscriptions, tracked
 from edi_gateway.store.reports import MessageReport, Prepared, prepare
 from edi_gateway.store.tables import Document, DocumentState, InterchangeState
 
@@ -101,7 +102,7 @@ class Recorder:
 
     document: Document
     channel: Channel
-    destinations: Sequence[Destination]
+    audience: Audience
     reprocess: bool
     read_before: bool  # something of it is recorded already
     unentered: bool = False  # that, but none of its interchanges
@@ -136,7 +137,10 @@ class Recorder:
         numbers = {(change.event.carrier, change.event.tracking_number) for change in recorded.changes}
         subscribers = subscriptions.subscribers(connection, numbers)
         tracked.heard(connection, numbers)
-        outbox.owe(connection, list(owed(self.destinations, recorded.changes, subscribers)))
+        destinations = [each for each in self.audience if isinstance(each, Destination)]
+        outbox.owe(connection, list(owed(destinations, recorded.changes, subscribers)))
+        feeds = [each for each in self.audience if isinstance(each, Feed)]
+        feed.enter(connection, seen(feeds, recorded.changes, subscribers))
         findings.save(connection, self.document.id, found, self._known)
         self.changed += [change.event_id for change in recorded.changes]
         self.quarantined += sum(finding.severity is Severity.QUARANTINE for finding in found)

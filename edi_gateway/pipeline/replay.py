@@ -17,7 +17,7 @@ from structlog.contextvars import bound_contextvars
 from edi_gateway.errors import TransientError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.behind import Transaction
-from edi_gateway.pipeline.partners import Channel, Destination
+from edi_gateway.pipeline.partners import Audience, Channel
 from edi_gateway.pipeline.process import process, set_aside
 from edi_gateway.pipeline.recording import Outcome
 from edi_gateway.store import inbox, replays
@@ -63,7 +63,7 @@ class Replay:
 
     db: Database
     channels: Mapping[str, Channel]
-    destinations: Sequence[Destination]
+    audience: Audience
 
     def preview(self, chosen: Sequence[Chosen], progress: Progress = lambda _: None) -> Tally:
         """What would change: everything is recorded as it would be, and taken back.
@@ -113,7 +113,7 @@ class Replay:
         channel = self.channels[document.channel]
         with bound_contextvars(document=document.id, channel=document.channel, file=document.name):
             try:
-                return process(self.db, document, channel, self.destinations, begin=begin, settling=strike, stale=stale)
+                return process(self.db, document, channel, self.audience, begin=begin, settling=strike, stale=stale)
             except TransientError:
                 raise
             except Exception as error:

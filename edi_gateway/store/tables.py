@@ -11,7 +11,12 @@ from sqlmodel import Field
 
 from edi_gateway.model import Classifier, Direction, Level, MessageFunction, Severity, Status, TimeBasis
 from edi_gateway.model import TrackingState as TrackingState  # noqa: PLC0414
-from edi_gateway.store.acknowledging import Answer as Answer  # noqa: PLC0414  every table is to be had here
+from edi_gateway.store.access import ApiKey as ApiKey  # noqa: PLC0414  every table is to be had here
+from edi_gateway.store.access import FeedEntry as FeedEntry  # noqa: PLC0414
+from edi_gateway.store.access import Origin as Origin  # noqa: PLC0414
+from edi_gateway.store.access import Tracker as Tracker  # noqa: PLC0414
+from edi_gateway.store.access import TrackerState as TrackerState  # noqa: PLC0414
+from edi_gateway.store.acknowledging import Answer as Answer  # noqa: PLC0414
 from edi_gateway.store.acknowledging import StatementRow as StatementRow  # noqa: PLC0414
 from edi_gateway.store.columns import BIG, STRUCTURE, Base
 from edi_gateway.store.columns import key as _key

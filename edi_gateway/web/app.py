@@ -10,9 +10,8 @@ from edi_gateway.web.inbound import Inbound
 _METHODS = ["GET", "POST"]
 
 
-def make_app(inbound: Inbound) -> FastAPI:
-    """The application."""
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
+def make_app(inbound: Inbound, app: FastAPI) -> FastAPI:
+    """The customers' API with the carriers' way in beside it."""
     for path in ("/inbound/{carrier}/{channel}", "/inbound/{carrier}/{channel}/{rest:path}"):
-        app.router.routes.append(Route(path, inbound, methods=_METHODS))
+        app.router.routes.append(Route(path, inbound, methods=_METHODS, include_in_schema=False))
     return app

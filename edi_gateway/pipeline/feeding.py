@@ -1,0 +1,33 @@
+"""Which customer may see which event by the API."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from edi_gateway.pipeline.partners import Feed
+from edi_gateway.store.feed import Seen
+from edi_gateway.store.reconcile import Change
+from edi_gateway.store.tables import Action
+
+
+def seen(
+    feeds: Sequence[Feed], changes: Sequence[Change], subscribers: Mapping[tuple[str, str], Collection[str]]
+) -> Iterator[Seen]:
+    """What each customer may see of what has changed: where a rule matches the event or it subscribed to the number.
+
+    That an event is void goes to all; the feed keeps it only for those with whom its shipment was shared.
+    """
+    for change in changes:
+        event = change.event
+        customers = subscribers.get((event.carrier, event.tracking_number), ())
+        void = change.kind == "retracted"
+        for feed in feeds:
+            if void or feed.customer in customers or feed.wants(event):
+                yield Seen(
+                    feed.customer,
+                    event.carrier,
+                    event.tracking_number,
+                    change.shipment_id,
+                    change.event_id,
+                    Action.CANCEL if void else Action.REPORT,
+                )

@@ -1,0 +1,197 @@
+"""What the customers' API takes and gives, version 1."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingEvent, TrackingState
+from edi_gateway.store.tables import TrackerState
+from edi_gateway.store.tracks import Scan, Track
+
+MOST_NUMBERS = 200
+TrackingNumber = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+CarrierName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[A-Za-z0-9_-]*$")]
+
+
+class Input(BaseModel):
+    """Base of what is taken: a stranger among the keys is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Place(BaseModel):
+    """Where an event happened."""
+
+    name: str = Field(examples=["Bern"])
+    unlocode: str = Field(description="UN/LOCODE", examples=["CHBRN"])
+    country: str = Field(description="ISO 3166-1 alpha-2", examples=["CH"])
+
+
+class Code(BaseModel):
+    """The carrier's own words."""
+
+    code: str = Field(examples=["ABH"])
+    list: str = Field(examples=[""])
+    agency: str = Field(examples=[""])
+    reason: str = Field(examples=[""])
+
+
+class Event(BaseModel):
+    """A tracking event."""
+
+    id: str = Field(examples=["2f1c9a5de0b34c77a1d2e3f405162738"])
+    status: Status
+    reason: str = Field(examples=["attempt.not_home"])
+    classifier: Classifier = Field(description="ACT: it happened; EST: it is expected; PLN: it was planned")
+    direction: Direction
+    occurred_at: datetime = Field(description="by the carrier's own clock", examples=["2026-03-17T17:40:02+01:00"])
+    date_only: bool = Field(description="only the day of it is known")
+    time_basis: TimeBasis = Field(description="where its time zone is known from")
+    piece: str = Field(description="the piece of the shipment, if the carrier names one", examples=[""])
+    text: str = Field(examples=["Abgeholt"])
+    location: Place
+    signatory: str = Field(examples=[""])
+    references: dict[str, list[str]] = Field(examples=[{"CU": ["UMB-5511"]}])
+    raw: Code
+
+
+class Milestone(BaseModel):
+    """When a status was reached first and last."""
+
+    first: datetime
+    last: datetime
+
+
+class Shipment(BaseModel):
+    """A shipment as its tracker shows it."""
+
+    id: str = Field(examples=["0d6f6a1e-5d7b-4f0a-9f55-1f0a3f6f2b11"])
+    carrier: str = Field(description="empty while nobody knows", examples=["velopost"])
+    tracking_number: str = Field(examples=["VP300200101"])
+    epoch: int = Field(description="counts shipments that bore the number; 0 before the first event", examples=[1])
+    status: Status
+    reason: str = Field(examples=[""])
+    direction: Direction
+    status_at: datetime | None
+    estimated_delivery_at: datetime | None
+    delivered_at: datetime | None
+    state: TrackerState = Field(description="whether you hear of it")
+    tracking_state: TrackingState = Field(description="how the gateway watches it")
+    created_at: datetime
+    milestones: dict[Status, Milestone]
+    tracking_events: list[Event] = Field(description="in the order they happened")
+
+
+class Item(Input):
+    """What to look up."""
+
+    tracking_number: TrackingNumber = Field(examples=["VP300200101"])
+    carrier: CarrierName = Field("", description="left out: whoever carries it", examples=["velopost"])
+
+
+class TrackRequest(Input):
+    """Which shipments to look up."""
+
+    items: list[Item] = Field(min_length=1, max_length=MOST_NUMBERS)
+    subscribe: bool = Field(default=False, description="hear of unknown numbers from now on; needs the scope trackers")
+    events: bool = Field(default=True, description="false: without tracking_events")
+
+
+class ItemProblem(BaseModel):
+    """Why an item has no answer."""
+
+    code: Literal["not_found", "unknown_carrier"]
+    message: str
+
+
+class Result(BaseModel):
+    """The answer to one item, in the order they were asked."""
+
+    tracking_number: str
+    carrier: str
+    shipment: Shipment | None = Field(description="the latest that bore the number")
+    earlier: list[str] = Field(default_factory=list, description="ids of earlier shipments of the number")
+    error: ItemProblem | None = None
+
+
+class TrackAnswer(BaseModel):
+    """One result for each item."""
+
+    results: list[Result]
+
+
+class Shipments(BaseModel):
+    """A page of shipments."""
+
+    shipments: list[Shipment]
+    next: str | None = Field(description="the cursor of the next page, as ?after=", examples=["MTI"])
+
+
+class FedEvent(BaseModel):
+    """An entry of the feed."""
+
+    action: Literal["report", "cancel"] = Field(description="cancel: the event is void")
+    shipment: str = Field(description="the shipment's id")
+    carrier: str
+    tracking_number: str
+    event: Event
+    recorded_at: datetime
+
+
+class Events(BaseModel):
+    """A page of the feed."""
+
+    events: list[FedEvent]
+    next: str = Field(description="the cursor to ask with next, also when there was nothing", examples=["MC4w"])
+
+
+def event_model(scan: Scan) -> Event:
+    """A tracking event as the API gives it."""
+    return event_of(scan.key, scan.event)
+
+
+def event_of(key: str, event: TrackingEvent) -> Event:
+    """The same of an event and its id."""
+    return Event(
+        id=key,
+        status=event.status,
+        reason=event.reason,
+        classifier=event.classifier,
+        direction=event.direction,
+        occurred_at=event.occurred_at,
+        date_only=event.date_only,
+        time_basis=event.time_basis,
+        piece=event.piece,
+        text=event.text,
+        location=Place(name=event.location.name, unlocode=event.location.unlocode, country=event.location.country),
+        signatory=event.signatory,
+        references={qualifier: list(values) for qualifier, values in event.references.items()},
+        raw=Code(code=event.raw_code, list=event.code_list, agency=event.code_agency, reason=event.raw_reason),
+    )
+
+
+def shipment_model(track: Track, *, events: bool = True) -> Shipment:
+    """A shipment as the API gives it."""
+    delivered = track.milestones.get(Status.DELIVERED)
+    return Shipment(
+        id=track.id,
+        carrier=track.carrier,
+        tracking_number=track.tracking_number,
+        epoch=track.epoch,
+        status=track.status,
+        reason=track.reason,
+        direction=track.direction,
+        status_at=track.status_at,
+        estimated_delivery_at=track.estimated_delivery_at,
+        delivered_at=delivered[0].astimezone(UTC) if delivered and track.status is Status.DELIVERED else None,
+        state=track.state,
+        tracking_state=track.tracking_state,
+        created_at=track.created_at,
+        milestones={status: Milestone(first=first, last=last) for status, (first, last) in track.milestones.items()},
+        tracking_events=[event_model(scan) for scan in track.scans] if events else [],
+    )

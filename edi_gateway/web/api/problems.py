@@ -1,0 +1,98 @@
+"""What goes wrong in the customers' API, said as RFC 9457 has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class Field_(BaseModel):  # noqa: N801 -- pydantic's Field is another
+    """One place of a request, and what is wrong there."""
+
+    field: str = Field(examples=["body.items.0.tracking_number"])
+    reason: str = Field(examples=["String should have at least 1 character"])
+
+
+class Problem(BaseModel):
+    """A problem, RFC 9457."""
+
+    type: str = Field(default="about:blank", examples=["about:blank"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["there is no such shipment"])
+    request_id: str = Field(examples=["req_9f1c2b7a60d54e1c"])
+    errors: list[Field_] = Field(default_factory=list)
+
+
+class ProblemError(Exception):
+    """Ends a request with that problem."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.errors = errors
+        self.headers = headers
+
+
+def answer(
+    request: Request,
+    status: int,
+    detail: str,
+    errors: Sequence[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """The response that says so."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        request_id=request.state.request_id,
+        errors=[Field_(field=field, reason=reason) for field, reason in errors],
+    )
+    return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Let every refusal of the application be such a problem."""
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ProblemError)
+        return answer(request, error.status, str(error), error.errors, error.headers)
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        errors = [(".".join(str(part) for part in each["loc"]), each["msg"]) for each in error.errors()]
+        unreadable = any(each["type"] == "json_invalid" for each in error.errors())
+        detail = "the body is no JSON" if unreadable else "the request is not as the API describes it"
+        return answer(request, 400 if unreadable else 422, detail, errors)
+
+    async def other(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return answer(request, error.status_code, str(error.detail), headers=error.headers)
+
+    app.add_exception_handler(ProblemError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, other)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route besides its success, for its description."""
+    return {
+        status: {"model": Problem, "description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {}}}
+        for status in statuses
+    }
