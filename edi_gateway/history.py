@@ -40,6 +40,13 @@ class Scan(Protocol):
         """Whether it may leave a terminal status."""
 
 
+class Estimate(NamedTuple):
+    """When delivery is expected; of several, the greatest counts: the one that was stated last."""
+
+    stated_at: datetime
+    occurs_at: datetime
+
+
 class HistoryEvent(NamedTuple):
     """The part of a tracking event that decides where its shipment stands."""
 
@@ -130,6 +137,11 @@ def moves(known: Iterable[HistoryEvent], told: Iterable[HistoryEvent]) -> Iterat
 def may_move(event: Scan) -> bool:
     """Whether the event may move a status: it happened and was understood."""
     return event.classifier is Classifier.ACT and event.mapped and event.status is not Status.UNKNOWN
+
+
+def is_estimate(event: Scan) -> bool:
+    """Whether the event says when delivery is expected."""
+    return event.classifier is Classifier.EST and event.status is Status.DELIVERED
 
 
 def stays(status: Status, direction: Direction, event: Scan) -> bool:

@@ -158,6 +158,14 @@ class Sink(Protocol):
         """Give back what is kept open between calls."""
 
 
+def is_told_one_by_one(sink: Sink) -> bool:
+    """Whether the sink takes one event at a time, as a notification of its own: its class says ``one_by_one``.
+
+    The name of such a document is its message id, its bytes are JSON.
+    """
+    return getattr(sink, "one_by_one", False) is True
+
+
 @runtime_checkable
 class Format(Protocol):
     """Knows a syntax: bytes to interchanges."""

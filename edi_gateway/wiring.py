@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,9 +13,13 @@ from typing import TypeVar
 from edi_gateway.config import configured, load
 from edi_gateway.errors import ConfigError, RefusedError
 from edi_gateway.mapping.harmonize import Partner
-from edi_gateway.mapping.render import Header, Layout
-from edi_gateway.model import Location, OutboundMessage, Party, Status, TrackingEvent
-from edi_gateway.pipeline.partners import Audience, Channel, Destination, Feed, Outlet
+from edi_gateway.mapping.load import Library
+from edi_gateway.mapping.render import Header, Layout, outbound_code
+from edi_gateway.mapping.schema import OutboundCode
+from edi_gateway.model import Classifier, Location, OutboundMessage, Party, Status, TrackingEvent
+from edi_gateway.notifications.words import Said, Words, canonical, nine_status
+from edi_gateway.pipeline.notifying import provable
+from edi_gateway.pipeline.partners import Audience, Channel, Destination, Feed, Notifying, Outlet
 from edi_gateway.plugins import Encoder, Receiver, Sink, Source
 from edi_gateway.transforms.pgp import prove_decrypt, prove_encrypt
 
@@ -153,12 +157,13 @@ def prove_keys(config: load.Config) -> None:
 
 
 def _destination(config: load.Config, each: configured.Destination) -> Destination:
-    layout = config.installation.library.writer(each.mapping)
-    _prove(layout, each)
-    return Destination(
+    library = config.installation.library
+    layout = library.writer(each.mapping) if each.mapping else None
+    wired = Destination(
         name=each.name,
         customer=each.customer,
         wants=each.wants,
+        only=each.only,
         events=each.events,
         layout=layout,
         encoder=each.encoder,
@@ -174,22 +179,47 @@ def _destination(config: load.Config, each: configured.Destination) -> Destinati
         parties=(_identification(each.encoder, "sender"), _identification(each.encoder, "recipient")),
         expects=each.expects,
         within=each.within,
+        notifying=_notifying(library, each.told, layout) if each.told else None,
+        line_per_shipment=each.line_per_shipment,
     )
+    _prove(wired, each)
+    return wired
 
 
-def _identification(encoder: Encoder, role: str) -> str:
+def _notifying(library: Library, told: configured.Told, layout: Layout | None) -> Notifying:
+    """How single events are told; raises ConfigError when the vocabulary is no vocabulary."""
+    if layout is not None:
+        return Notifying(None, _words(layout.statuses), history=False)
+    words = {"canonical": canonical, "nine_status": nine_status}.get(told.vocabulary)
+    return Notifying(told.layout, words or _words(library.statuses(told.vocabulary)), told.history)
+
+
+def _words(statuses: Mapping[str, OutboundCode]) -> Words:
+    """The customer's own words, as a mapping has them."""
+
+    def called(status: Status, reason: str, classifier: Classifier) -> Said | None:
+        code = outbound_code(statuses, status, reason, classifier)
+        return Said(code.code, code.reason or reason) if code else None
+
+    return called
+
+
+def _identification(encoder: Encoder | None, role: str) -> str:
     """How acknowledgements name a party of what this encoder writes; "" where it has none."""
     party = getattr(encoder, role, None)
     return party.id if isinstance(party, Party) else ""
 
 
-def _prove(layout: Layout, each: configured.Destination) -> None:
+def _prove(wired: Destination, each: configured.Destination) -> None:
     """Write one event that says everything, in every status; raises ConfigError for what the message cannot hold."""
-    header = Header("1", "1", "1-1", "9", "CARRIER", "CUSTOMER", _SOME_DAY, "NUMBER")
-    told = [status for status in Status if layout.outbound_code(status, "")]
     try:
-        body = layout.message(header, (replace(_EVERYTHING, status=status) for status in told))
-        each.encoder.encode("1", _SOME_DAY, [OutboundMessage("1", body)])
+        if wired.notifying:
+            deque(provable(wired, _EVERYTHING, _SOME_DAY), maxlen=0)
+        elif wired.layout and wired.encoder:
+            layout, header = wired.layout, Header("1", "1", "1-1", "9", "CARRIER", "CUSTOMER", _SOME_DAY, "NUMBER")
+            told = [status for status in Status if layout.outbound_code(status, "")]
+            body = layout.message(header, (replace(_EVERYTHING, status=status) for status in told))
+            wired.encoder.encode("1", _SOME_DAY, [OutboundMessage("1", body)])
     except RefusedError as error:
         raise ConfigError(f"{each.asked_at}mapping {each.mapping}: {error}") from error
 

@@ -37,6 +37,16 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How single events are told; ``asked_at`` is ``file:line: `` of the vocabulary."""
+
+    layout: Literal["canonical", "tracker"] | None  # None: by the mapping
+    vocabulary: str  # canonical, nine_status, or a mapping whose statuses are the customer's words
+    history: bool
+    asked_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """A destination as configured; ``asked_at`` is ``file:line: `` of its mapping, for errors the mapping has."""
 
@@ -44,10 +54,10 @@ class Destination:
     customer: str
     wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer fits
     sink: Sink
-    encoder: Encoder
+    encoder: Encoder | None  # None: in a layout of ours
     mapping: str
     file_name: Callable[[int, datetime], str]  # control number, now → name
-    events: Literal["all", "status_changes"]
+    events: frozenset[str]  # triggers, or ALL
     batch: partners.Batch
     control_numbers: partners.ControlNumbers
     retry: tuple[timedelta, ...]
@@ -61,3 +71,6 @@ class Destination:
     within: timedelta
     encrypt: Encrypt | None = None
     encrypted_at: str = ""  # and of its keys
+    only: Callable[[TrackingEvent], bool] | None = None
+    told: Told | None = None  # it is told event by event
+    line_per_shipment: bool = False

@@ -15,16 +15,19 @@ from pydantic import BaseModel, SecretStr
 
 from edi_gateway.config.agreement import awaited_in_vain, one_sequence, receiving, same_channels, same_names
 from edi_gateway.config.answering import OUTLET, wired_acknowledge
-from edi_gateway.config.configured import Channel, Destination
+from edi_gateway.config.configured import Channel, Destination, Told
 from edi_gateway.config.database import located_in
+from edi_gateway.config.destinations import NOTIFICATION_RETRY, DestinationOptions, misplaced, triggers
 from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
 from edi_gateway.config.rules import EVERY_CARRIER, wanted
 from edi_gateway.errors import ConfigError
 from edi_gateway.located import Loc, Located, did_you_mean, load, validate
 from edi_gateway.mapping.load import Library
+from edi_gateway.notifications.identities import message_id
+from edi_gateway.notifications.words import VOCABULARIES
 from edi_gateway.pipeline import partners
 from edi_gateway.plugging import make_plugin
-from edi_gateway.plugins import plugin_classes
+from edi_gateway.plugins import is_told_one_by_one, plugin_classes
 from edi_gateway.transforms.opening import Opening
 from edi_gateway.transforms.options import Decrypt, Encrypt
 
@@ -33,6 +36,7 @@ SHIPPED_MAPPINGS: Final = (
     _PACKAGE / "shipped_mappings",
     _PACKAGE.parent / "mappings",
 )  # in an installed wheel, in a checkout
+NOTIFICATIONS: Final = partners.Batch(timedelta(0), 100, 4_000_000)  # sealed in one transaction
 _T = TypeVar("_T")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -196,11 +200,12 @@ def _unknown_carriers(
     names = [file.located.get(("carrier",)) for file in carriers]
     known = [name for name in names if isinstance(name, str)]
     for file in customers:
-        for index, rule in enumerate(file.model.receives if file.model else ()):
+        for loc, rule in file.model.rules() if file.model else ():
             for name in rule.carrier or ():
                 if name not in {EVERY_CARRIER, *known}:
-                    at = file.located.at(("receives", index, "carrier"))
-                    yield f"{at}: receives[{index}].carrier: there is no carrier {name!r}{did_you_mean(name, known)}"
+                    at = file.located.at((*loc, "carrier"))
+                    where = ".".join(map(str, loc[:-1]))
+                    yield f"{at}: {where}[{loc[-1]}].carrier: there is no carrier {name!r}{did_you_mean(name, known)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,38 +282,73 @@ class _Building:
 
     def destinations(self, file: _File[CustomerFile]) -> Iterator[Destination]:
         """The enabled destinations of a customer."""
-        identity = {"sender": self.gateway.identity} if self.gateway.identity else {}
         for name, loc in file.enabled("destinations"):
-            sink = self._plugin("sinks", file.located, (*loc, "sink"))
-            encoder = self._plugin("encoders", file.located, (*loc, "format"), identity)
-            asked_at = self._mapping(file.located, (*loc, "mapping"))
-            encrypt = self._keys(Encrypt, file.located, (*loc, "encrypt"))
-            if file.model is None or sink is None or encoder is None:
+            located = file.located
+            sink = self._plugin("sinks", located, (*loc, "sink"))
+            one_by_one = sink is not None and is_told_one_by_one(sink)
+            said = file.model is not None and sink is not None
+            self.problems.extend(misplaced(located, loc, one_by_one=one_by_one) if said else ())
+            encoder = self._plugin("encoders", located, (*loc, "format"), self._parties(located, one_by_one=one_by_one))
+            asked_at = self._mapping(located, (*loc, "mapping"))
+            encrypt = self._keys(Encrypt, located, (*loc, "encrypt"))
+            if file.model is None or sink is None:
                 continue
             options = file.model.destinations[name]
-            yield Destination(
-                name=f"{file.model.customer}/{name}",
-                customer=file.model.customer,
-                wants=partial(wanted, file.model.receives),
-                sink=sink,
-                encoder=encoder,
-                mapping=options.mapping,
-                file_name=partial(options.file_name.render, customer=file.model.customer, destination=name),
-                events=options.events,
-                batch=options.batch.wired(),
-                control_numbers=options.control_numbers.wired(encoder.partnership, encoder.largest_control),
-                retry=options.retry or self.gateway.retry,
-                replace_unencodable=options.unencodable == "replace",
-                in_order=options.order == "strict",
-                in_flight=1 if options.order == "strict" else options.in_flight,
-                asked_at=asked_at,
-                counted_at=f"{file.located.at((*loc, 'control_numbers'))}: ",
-                encrypt=encrypt,
-                encrypted_at=f"{file.located.at((*loc, 'encrypt'))}: ",
-                awaited_at=f"{file.located.at((*loc, 'acknowledgement'))}: ",
-                expects=options.acknowledgement.expect if options.acknowledgement else None,
-                within=options.acknowledgement.within if options.acknowledgement else timedelta(0),
-            )
+            if one_by_one:
+                yield self._notified(file.model, name, sink, encoder, self._told(located, loc, options), asked_at)
+            elif encoder is not None and options.mapping is not None and options.file_name is not None:
+                naming = partial(options.file_name.render, customer=file.model.customer, destination=name)
+                yield Destination(
+                    **_common(file.model, name, self.gateway.retry),
+                    events=triggers(options, one_by_one=False),
+                    sink=sink,
+                    encoder=encoder,
+                    mapping=options.mapping,
+                    file_name=naming,
+                    batch=options.batch.wired(),
+                    control_numbers=options.control_numbers.wired(encoder.partnership, encoder.largest_control),
+                    replace_unencodable=options.unencodable == "replace",
+                    asked_at=asked_at,
+                    counted_at=f"{located.at((*loc, 'control_numbers'))}: ",
+                    encrypt=encrypt,
+                    encrypted_at=f"{located.at((*loc, 'encrypt'))}: ",
+                    awaited_at=f"{located.at((*loc, 'acknowledgement'))}: ",
+                    expects=options.acknowledgement.expect if options.acknowledgement else None,
+                    within=options.acknowledgement.within if options.acknowledgement else timedelta(0),
+                )
+
+    def _parties(self, located: Located, *, one_by_one: bool) -> dict[str, Any]:
+        """What an encoder need not say itself: who we are and, where it writes for one receiver only, who that is."""
+        ours = {"sender": self.gateway.identity} if self.gateway.identity else {}
+        return ours | ({"recipient": located.get(("customer",))} if one_by_one else {})
+
+    def _told(self, located: Located, loc: Loc, options: DestinationOptions) -> Told:
+        at = self._mapping(located, (*loc, "vocabulary")) if options.called not in VOCABULARIES else ""
+        return Told(None if options.own_layout else options.layout or "canonical", options.called, options.history, at)
+
+    def _notified(
+        self, file: CustomerFile, name: str, sink: Any, encoder: Any, told: Told, asked_at: str
+    ) -> Destination:
+        """A destination that is told event by event."""
+        key = f"notifications of {file.customer}/{name}"
+        return Destination(
+            **_common(file, name, NOTIFICATION_RETRY),
+            events=triggers(file.destinations[name], one_by_one=True),
+            sink=sink,
+            encoder=encoder,
+            mapping=file.destinations[name].mapping or "",
+            file_name=lambda _number, _now: message_id(),
+            batch=NOTIFICATIONS,
+            control_numbers=partners.ControlNumbers(key, 1, 1, roll_over=False),
+            replace_unencodable=False,
+            asked_at=asked_at,
+            counted_at="",
+            awaited_at="",
+            expects=None,
+            within=timedelta(0),
+            told=told,
+            line_per_shipment=file.destinations[name].order == "shipment",
+        )
 
     def _format(self, located: Located, loc: Loc) -> Any:
         """What the channel says, else what its mapping does."""
@@ -340,6 +380,20 @@ def _feed(model: CustomerFile) -> Iterator[partners.Feed]:
     """Whom the API answers, if the customer may use it."""
     if model.api:
         yield partners.Feed(model.customer, partial(wanted, model.receives), model.api.per_second, model.api.burst)
+
+
+def _common(file: CustomerFile, name: str, retry: Sequence[timedelta]) -> dict[str, Any]:
+    """What every kind of destination has."""
+    options = file.destinations[name]
+    return {
+        "name": f"{file.customer}/{name}",
+        "customer": file.customer,
+        "wants": partial(wanted, file.receives),
+        "only": partial(wanted, options.only) if options.only else None,
+        "retry": options.retry or retry,
+        "in_order": options.order == "strict",
+        "in_flight": 1 if options.order == "strict" else options.in_flight,
+    }
 
 
 def _place(problem: str) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -10,18 +11,15 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from edi_gateway.config.acknowledging import (
     AcknowledgeOptions,
-    AwaitedOptions,
     CustomerChannelOptions,
     PositiveDuration,
     Retry,
 )
 from edi_gateway.config.database import DEFAULT_DATABASE, DatabaseUrl
+from edi_gateway.config.destinations import DestinationOptions
 from edi_gateway.config.fields import Name, PartyText, Section, Zone, as_list
-from edi_gateway.config.file_names import FileNameText
 from edi_gateway.config.http import Http
-from edi_gateway.config.numbers import ControlNumbers
 from edi_gateway.config.rules import Rule
-from edi_gateway.pipeline import partners
 from edi_gateway.quantities import Duration, Size
 from edi_gateway.transforms.options import Unpack
 
@@ -126,51 +124,6 @@ class CarrierFile(Section):
         return self
 
 
-class Batch(Section):
-    """When pending events become a file."""
-
-    every: Annotated[Duration, Field(ge=timedelta(0))] = Field(
-        timedelta(minutes=5), description="the longest an event waits for others to share its file"
-    )
-    at_most: int = Field(500, ge=1, le=10_000, description="events in one file; as soon as they are there it is sent")
-    max_bytes: Size = Field(1_000_000, ge=1_000, description="size of one file; one event alone may exceed it")
-
-    def wired(self) -> partners.Batch:
-        """The batch as the pipeline knows it."""
-        return partners.Batch(self.every, self.at_most, self.max_bytes)
-
-
-class DestinationOptions(Section):
-    """What one customer receives, in which form, where and when."""
-
-    sink: PluginOptions = Field(description="where files go: a type and its options")
-    format: PluginOptions = Field(description="the syntax and envelope of the files: a type and its options")
-    mapping: str = Field(description="the mapping that lays out events in messages")
-    file_name: FileNameText = Field(
-        description="name of each file; {control:09} in it, {date:%Y%m%d}, {customer}, {destination} if wanted"
-    )
-    encrypt: PluginOptions | None = Field(None, description="for whom files are encrypted (PGP), and who signs them")
-    events: Literal["all", "status_changes"] = Field(
-        "all", description="every event, or only those that change the shipment's status"
-    )
-    batch: Batch = Field(Batch(), description="when pending events become a file")
-    control_numbers: ControlNumbers = Field(ControlNumbers(), description="the sequence of control numbers")
-    retry: Retry | None = Field(None, description="pauses after each failed attempt; as gateway.yaml when left out")
-    order: Literal["any", "strict"] = Field(
-        "any", description="strict: no file is sent while an earlier one is neither delivered nor given up by a person"
-    )
-    in_flight: int = Field(4, ge=1, le=64, description="files sent at the same time; with strict order always one")
-    unencodable: Literal["refuse", "replace"] = Field(
-        "refuse", description="a character the charset lacks: set the event aside, or write the nearest character"
-    )
-    acknowledgement: AwaitedOptions | None = Field(
-        None, description="the acknowledgement the customer owes for each file; none when left out"
-    )
-    enabled: bool = Field(
-        default=True, strict=True, description="false: nothing is collected for it, its secrets not looked at"
-    )
-
-
 class Api(Section):
     """A customer's use of the API, besides what its keys allow."""
 
@@ -196,3 +149,9 @@ class CustomerFile(Section):
         if not self.destinations and self.api is None:
             raise ValueError("nothing goes to this customer, expected destinations, api: {}, or both")
         return self
+
+    def rules(self) -> Iterator[tuple[tuple[str | int, ...], Rule]]:
+        """Every rule with its place in the file."""
+        yield from ((("receives", index), rule) for index, rule in enumerate(self.receives))
+        for name, options in self.destinations.items():
+            yield from ((("destinations", name, "only", index), rule) for index, rule in enumerate(options.only))

@@ -43,6 +43,10 @@ class Rule(Section):
         None, min_length=1, description="status of the event, one or a list"
     )
 
+    reason: OneOrMore | None = Field(
+        None, description='reason of the event, one or a list; * and ? are wildcards, "" is none'
+    )
+
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
         if all(getattr(self, name) is None for name in type(self).model_fields):
@@ -57,6 +61,7 @@ class Rule(Section):
             and (self.reference is None or any(reference.is_on(event) for reference in self.reference))
             and (self.country is None or event.location.country in self.country)
             and (self.status is None or event.status in self.status)
+            and (self.reason is None or any(fnmatchcase(event.reason, pattern) for pattern in self.reason))
         )
 
 

@@ -74,6 +74,16 @@ class Library:
         """The mapping compiled for writing a customer's messages; raises ConfigError."""
         return _Compiler(self, name).writer()
 
+    def statuses(self, name: str) -> Mapping[str, OutboundCode]:
+        """What the mapping calls our statuses, whatever else it says; raises ConfigError."""
+        compiler = _Compiler(self, name)
+        found = compiler.statuses()
+        try:
+            render.check_statuses(found)
+        except ValueError as error:
+            raise ConfigError(f"{compiler.layers[0].located.path}:1: {error}") from error
+        return found
+
     def format(self, name: str, asked_at: str = "") -> Format:
         """The syntax of the files that mapping reads, as it says itself; raises ConfigError when it says nothing."""
         return _Compiler(self, name).format(asked_at)
@@ -151,7 +161,7 @@ class _Compiler:
                 event=self._merge(EventPlaces, [layer.file.event for layer in self.layers]),
                 header=self._united("header"),
                 constants=self._united("constants"),
-                statuses=self._statuses(),
+                statuses=self.statuses(),
                 carriers=self._united("carriers"),
                 per_shipment=self._first(lambda file: file.message_per) == "shipment",
             )
@@ -241,7 +251,8 @@ class _Compiler:
             united |= getattr(layer.file, key)
         return united
 
-    def _statuses(self) -> dict[str, OutboundCode]:
+    def statuses(self) -> dict[str, OutboundCode]:
+        """The table of statuses of all layers."""
         united: dict[str, OutboundCode] = {}
         for layer in reversed(self.layers):
             united |= layer.file.statuses

@@ -22,7 +22,7 @@ from edi_gateway.mapping.written_times import DATE_FORMATS, WRITTEN_FORMATS, apa
 from edi_gateway.mapping.zones import zone_of
 from edi_gateway.model import Classifier, OutboundSegment, Status, TrackingEvent
 
-_FIELD = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
+_FIELD = re.compile(r"\{([\w.]+)(?::([^{}]+))?\}")
 _HOUR = re.compile(r"%[-#]?[HIXc]")
 _CANCELS = "1"  # BGM 1225
 _DATE_AND_TIME = {
@@ -47,9 +47,18 @@ class Header:
     customer: str
     created: datetime
     tracking_number: str = ""  # where a message is about one shipment
+    change: Mapping[str, str | datetime | Status | None] | None = None  # where it is about one event: CHANGE_FIELDS
 
 
-HEADER_FIELDS = frozenset(each.name for each in fields(Header))
+CHANGE_FIELDS = frozenset(
+    {
+        *("id", "sequence", "trigger", "previous_status", "new_status"),
+        *("shipment.status", "shipment.reason", "shipment.direction"),
+        *("shipment.status_at", "shipment.estimated_delivery_at"),
+    }
+)
+HEADER_FIELDS = frozenset(each.name for each in fields(Header)) - {"change"} | CHANGE_FIELDS
+_INSTANTS = frozenset({"created", "shipment.status_at", "shipment.estimated_delivery_at"})
 
 
 @dataclass(slots=True)
@@ -84,11 +93,7 @@ class Layout:
 
         What has not happened may have codes of its own. None where the customer has no word for it.
         """
-        namespace = reason.partition(".")[0]
-        subjects = (status,) if classifier is Classifier.ACT else (classifier, status)
-        keys = [f"{subject}{tail}" for subject in subjects for tail in (f"/{reason}", f"/{namespace}", "")]
-        found = next((self.statuses[key] for key in keys if key in self.statuses), None)
-        return found if found and found.code else None
+        return outbound_code(self.statuses, status, reason, classifier)
 
     def message(
         self, header: Header, events: Iterable[TrackingEvent], clean: Callable[[str], str] = str
@@ -102,11 +107,29 @@ class Layout:
         header = replace(header, carrier=self.carriers.get(header.carrier, self.carriers.get("*", header.carrier)))
         root = OutboundSegment("UNH")
         for place, template in self.header.items():
-            _write(root, (), self.parse(place), _fill(template, header))
+            _write(root, (), self.parse(place), self._fill(template, header))
         tree = _Tree(root)
         for event in events:
             self._add(tree, list(self._values(event, clean)))
         return root
+
+    def _fill(self, template: str, header: Header) -> str:
+        def value(matched: re.Match[str]) -> str:
+            found = self._said(header, matched[1])
+            return _format(found, matched[2] or "203") if isinstance(found, datetime) else str(found)
+
+        return _FIELD.sub(value, template)
+
+    def _said(self, header: Header, name: str) -> str | datetime:
+        if name not in CHANGE_FIELDS:
+            return getattr(header, name)  # type: ignore[no-any-return]
+        if header.change is None:
+            raise RefusedError(f"{self.name} asks for {{{name}}}, which only what tells one event at a time has")
+        found = header.change[name]
+        if not isinstance(found, Status):
+            return found or ""
+        code = self.outbound_code(found, str(header.change["shipment.reason"]) if name == "shipment.status" else "")
+        return code.code if code else ""
 
     def _add(self, tree: _Tree, values: list[tuple[Path, str]]) -> None:
         """Hang one event into the tree; an outer group is shared as long as everything in it is the same."""
@@ -202,6 +225,17 @@ class Layout:
                     yield place, clean(value)
 
 
+def outbound_code(
+    statuses: Mapping[str, OutboundCode], status: Status, reason: str, classifier: Classifier = Classifier.ACT
+) -> OutboundCode | None:
+    """What a table of statuses calls it, see `Layout.outbound_code`."""
+    namespace = reason.partition(".")[0]
+    subjects = (status,) if classifier is Classifier.ACT else (classifier, status)
+    keys = [f"{subject}{tail}" for subject in subjects for tail in (f"/{reason}", f"/{namespace}", "")]
+    found = next((statuses[key] for key in keys if key in statuses), None)
+    return found if found and found.code else None
+
+
 def compile_layout(
     *,
     name: str,
@@ -220,7 +254,7 @@ def compile_layout(
     if isinstance(for_each, Path) and (for_each.scope is not Scope.OWN or not for_each.steps):
         raise ValueError(f"for_each names every group from the header down, such as CNI/STS, not {for_each}")
     parse = parse_place if syntax == "segments" else partial(parse_expression, syntax=syntax)
-    _check_statuses(statuses)
+    check_statuses(statuses)
     _check_header(header, parse)
     written = [(parse(place), text) for place, text in constants.items()]
     zone = ZoneInfo(timezone) if timezone else None
@@ -252,7 +286,8 @@ def _targets(event: EventPlaces, constants: Sequence[tuple[Path, str]]) -> Itera
     yield from (p for r in event.references if isinstance(r, dict) for places in r.values() for p in places)
 
 
-def _check_statuses(statuses: Mapping[str, OutboundCode]) -> None:
+def check_statuses(statuses: Mapping[str, OutboundCode]) -> None:
+    """Whether there is a word for each status; raises ValueError that says which is missing."""
     known = {status.value for status in Status}
     for key in statuses:
         if key.partition("/")[0] not in {*known, Classifier.EST, Classifier.PLN}:
@@ -266,19 +301,11 @@ def _check_header(header: Mapping[str, str], parse: Callable[[str], Path]) -> No
     for place, template in header.items():
         parse(place)
         for name, form in _FIELD.findall(template):
-            if form and (name != "created" or not (form in WRITTEN_FORMATS or form == "iso" or "%" in form)):
+            if form and (name not in _INSTANTS or not (form in WRITTEN_FORMATS or form == "iso" or "%" in form)):
                 known = ", ".join([*WRITTEN_FORMATS, "iso", "a strptime pattern"])
                 raise ValueError(f"header {place}: {form} cannot be written, expected one of {known}")
             if name not in HEADER_FIELDS:
                 raise ValueError(f"header {place}: {{{name}}} is unknown, expected one of {sorted(HEADER_FIELDS)}")
-
-
-def _fill(template: str, header: Header) -> str:
-    def value(matched: re.Match[str]) -> str:
-        found = getattr(header, matched[1])
-        return _format(found, matched[2] or "203") if isinstance(found, datetime) else str(found)
-
-    return _FIELD.sub(value, template)
 
 
 def _format(when: datetime, wanted: str) -> str:

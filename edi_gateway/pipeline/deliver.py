@@ -168,8 +168,9 @@ class _Run:
 
 
 async def _claim(db: Database, destination: Destination | Outlet) -> Claim | None:
+    order = {"in_order": destination.in_order, "line_per_shipment": destination.line_per_shipment}
     asking = asyncio.ensure_future(
-        asyncio.to_thread(claims.claim, db, destination.name, _OWNER, in_order=destination.in_order, lease=claims.LEASE)
+        asyncio.to_thread(claims.claim, db, destination.name, _OWNER, lease=claims.LEASE, **order)
     )
     try:
         return await asyncio.shield(asking)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Final, Literal, Protocol
@@ -13,12 +14,22 @@ from edi_gateway.acknowledgements import Kind, Receipt
 from edi_gateway.mapping.harmonize import Mapping, Partner
 from edi_gateway.mapping.render import Layout
 from edi_gateway.model import OutboundDocument, TrackingEvent
+from edi_gateway.notifications.words import Words
 from edi_gateway.plugins import Encoder, Format, Receiver, Sink, Source
 from edi_gateway.transforms.opening import AS_IT_COMES, Opening, is_closed, is_whole
 from edi_gateway.transforms.options import Encrypt
 from edi_gateway.transforms.pgp import encrypt
 
 _VERSION: Final = version("edi-gateway")
+ALL: Final = "all"  # instead of triggers: every event
+
+
+class Trigger(StrEnum):
+    """What of a shipment an event may change that a destination wants to hear of."""
+
+    STATUS = "status_change"
+    REASON = "reason_change"
+    ESTIMATE = "estimated_delivery_change"
 
 
 class AnswerWriter(Protocol):
@@ -64,6 +75,7 @@ class Outlet:
     within: timedelta  # an acknowledgement that takes longer is an alarm
     in_order: bool = False
     in_flight: int = 4
+    line_per_shipment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +155,24 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
+class Notifying:
+    """How one event is told in a notification: in a layout of ours, or (``layout`` None) as the mapping lays it out."""
+
+    layout: Literal["canonical", "tracker"] | None
+    words: Words  # what the customer calls our statuses
+    history: bool  # with all that is known of the shipment
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Format, layout, sink and schedule of what one customer receives."""
 
     name: str  # customer/destination
     customer: str
     wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer matches
-    events: Literal["all", "status_changes"]
-    layout: Layout
-    encoder: Encoder
+    events: Collection[str]  # triggers, or ALL
+    layout: Layout | None  # None: a notification in a layout of ours
+    encoder: Encoder | None
     sink: Sink
     batch: Batch
     file_name: Callable[[int, datetime], str]
@@ -164,6 +185,9 @@ class Destination:
     expects: Kind | None = None  # the acknowledgement that is awaited
     within: timedelta = timedelta(hours=4)  # after delivery; later is an alarm
     encrypt: Encrypt | None = None
+    only: Callable[[TrackingEvent], bool] | None = None  # what of it this destination gets
+    notifying: Notifying | None = None  # its sink is told event by event
+    line_per_shipment: bool = False  # a later event of a shipment waits for the earlier ones
 
     def sealed(self, number: int, now: datetime, content: bytes) -> OutboundDocument:
         """The document as every attempt sends it; raises RefusedError when it cannot be encrypted."""

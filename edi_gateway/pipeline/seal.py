@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from edi_gateway.errors import RefusedError, StorageError
-from edi_gateway.mapping.render import Header
+from edi_gateway.mapping.render import Header, Layout
 from edi_gateway.model import OutboundDocument, OutboundMessage
+from edi_gateway.pipeline import notifying
 from edi_gateway.pipeline.partners import Batch, Destination
-from edi_gateway.store import deliveries, outbox
+from edi_gateway.store import deliveries, notices, outbox
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.engine import Database, part
 from edi_gateway.store.outbox import Due
@@ -58,6 +60,8 @@ def seal_due(
 ) -> int:
     """Seal as many files as are due at that destination, but not more than that; returns how many.
 
+    Notifications are sealed by the batch, however many are asked for.
+
     Why none could be made is an alarm until one is; ``refusals`` remembers not to try that all the time.
     Raises StorageError when the database could not take it.
     """
@@ -67,7 +71,7 @@ def seal_due(
     sealed = 0
     try:
         while sealed < at_most and _is_due(db, destination, now):
-            sealed += _seal_one(db, destination, now)
+            sealed += _seal_some(db, destination, now) if destination.notifying else _seal_one(db, destination, now)
     except _NothingToSealError:
         pass
     except StorageError:
@@ -95,6 +99,7 @@ def reissue(
 ) -> int:
     """Seal the events of a delivery once more, under a new control number and name; returns the new delivery's id.
 
+    A notification gets a new message id and keeps its number, which is that of its event among those of the shipment.
     The new one says what it replaces, and the old one is never sent again. What the customer was told otherwise in a
     later file is left out. Raises LookupError when the delivery cannot be replaced, RefusedError when no document can
     be made; then nothing has changed.
@@ -109,12 +114,29 @@ def reissue(
                 f"delivery {delivery_id}: all it says was told otherwise in later files, so nothing is left to say;"
                 " skip it"
             )
-        number = _draw(connection, destination)
-        document = destination.sealed(number, now, render(destination, rows, number, now))
-        new_id = outbox.reseal(connection, old, number, document, rows, _terms(destination))
+        new_id = _reseal(connection, destination, old, rows, now)
         deliveries.settle(connection, delivery_id, DeliveryState.SUPERSEDED)
     deliveries.tell_dead_letters(db, destination.name)
     return new_id
+
+
+def _reseal(
+    connection: Connection, destination: Destination, old: Row[Any], rows: Sequence[outbox.Pending], now: datetime
+) -> int:
+    if destination.notifying:
+        [row] = rows
+        document = notifying.issue_anew(connection, destination, row, old.control_number, now)
+        return notices.reseal(connection, old, row.outbox_id, document)
+    number = _draw(connection, destination)
+    document = destination.sealed(number, now, render(destination, rows, number, now))
+    return outbox.reseal(connection, old, number, document, rows, _terms(destination))
+
+
+def _seal_some(db: Database, destination: Destination, now: datetime) -> int:
+    sealed = notifying.seal_some(db, destination, now)
+    if sealed is None:
+        raise _NothingToSealError
+    return sealed
 
 
 def _is_due(db: Database, destination: Destination, now: datetime) -> bool:
@@ -174,16 +196,23 @@ def _fit(
 
 def render(destination: Destination, rows: Sequence[outbox.Pending], number: int, now: datetime) -> bytes:
     """The interchange for these events: one message per carrier and function; raises RefusedError."""
-    messages = list(_messages(destination, rows, number, now))
+    assert destination.encoder is not None  # only notifications do without
+    assert destination.layout is not None
+    clean = destination.encoder.replace if destination.replace_unencodable else str
+    messages = list(_messages(destination.customer, destination.layout, clean, rows, number, now))
     return destination.encoder.encode(str(number), now, messages)
 
 
 def _messages(
-    destination: Destination, rows: Sequence[outbox.Pending], number: int, now: datetime
+    customer: str,
+    layout: Layout,
+    clean: Callable[[str], str],
+    rows: Sequence[outbox.Pending],
+    number: int,
+    now: datetime,
 ) -> Iterator[OutboundMessage]:
-    clean = destination.encoder.replace if destination.replace_unencodable else str
     # A cancellation goes first: what follows may report the same fact anew.
-    split = _shipment_of if destination.layout.per_shipment else _message_of
+    split = _shipment_of if layout.per_shipment else _message_of
     ordered = sorted(rows, key=split)
     for index, ((action, carrier, tracking_number), group) in enumerate(groupby(ordered, split), 1):
         header = Header(
@@ -192,11 +221,11 @@ def _messages(
             document_number=f"{number}-{index}",
             function=_FUNCTIONS[action],
             carrier=carrier,
-            customer=destination.customer,
+            customer=customer,
             created=now,
             tracking_number=tracking_number,
         )
-        body = destination.layout.message(header, (row.event for row in group), clean)
+        body = layout.message(header, (row.event for row in group), clean)
         yield OutboundMessage(str(index), body)
 
 

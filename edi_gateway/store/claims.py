@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select, text, union_all, update
 
 from edi_gateway.model import utc_now
+from edi_gateway.store import line
 from edi_gateway.store.engine import Database, storable
 from edi_gateway.store.tables import METADATA, OPEN_DELIVERY, DeliveryState, Outcome
 
@@ -37,6 +38,7 @@ class Claim:
     failures: int  # of earlier attempts, as far as they count for the schedule
     again: bool
     acknowledge_within: int = 0  # seconds after it arrived
+    line: tuple[str, int] | None = None  # destination and shipment of a notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,26 @@ class Blocking:
 
 
 def claim(
-    db: Database, destination: str, owner: str, *, in_order: bool = False, lease: timedelta = LEASE
+    db: Database,
+    destination: str,
+    owner: str,
+    *,
+    in_order: bool = False,
+    line_per_shipment: bool = False,
+    lease: timedelta = LEASE,
 ) -> Claim | None:
     """Begin an attempt at what has been due longest, or return None when nothing is due and free.
 
     The attempt is durable when this returns; only then may it send. ``in_order``: only the first file that is neither
-    delivered nor given up comes into question. ``owner`` is for people to see.
+    delivered nor given up comes into question; ``line_per_shipment``: the same for each shipment by itself. ``owner``
+    is for people to see.
     """
+    orders = {"in_order": in_order, "line_per_shipment": line_per_shipment}
     with db.read() as connection:  # most looks find nothing, and a look takes no lock
-        if connection.execute(_next(connection, destination, in_order=in_order)).first() is None:
+        if connection.execute(_next(connection, destination, **orders)).first() is None:
             return None
     with db.write() as connection:
-        due = _next(connection, destination, in_order=in_order).with_for_update(skip_locked=True)
+        due = _next(connection, destination, **orders).with_for_update(skip_locked=True, of=DELIVERY)
         found = connection.execute(due).first()
         return _begin(connection, found, owner, lease) if found else None
 
@@ -115,6 +125,8 @@ def finish_attempt(
     with db.write() as connection:
         connection.execute(update(ATTEMPT).where(_this_attempt(held)).values(ended))
         decided = connection.execute(update(DELIVERY).where(*_still(held)).values(values)).rowcount
+        if decided and held.line and outcome is Outcome.DELIVERED:
+            line.follow(connection, *held.line)
     return DeliveryState(values["state"]) if decided else None
 
 
@@ -141,11 +153,14 @@ def clock(connection: Connection) -> datetime:
     return utc_now()
 
 
-def _next(connection: Connection, destination: str, *, in_order: bool) -> Select[Any]:
+def _next(
+    connection: Connection, destination: str, *, in_order: bool = False, line_per_shipment: bool = False
+) -> Select[Any]:
     now = clock(connection)
     due = select(DELIVERY).where(_OPEN, DELIVERY.c.destination == destination, DELIVERY.c.next_attempt_at <= now)
     if in_order:
         return due.where(free(now), DELIVERY.c.id == _first_unsettled(destination))
+    due = due.where(line.is_first()) if line_per_shipment else due
     return due.where(free(now)).order_by(DELIVERY.c.next_attempt_at, DELIVERY.c.id).limit(1)
 
 
@@ -172,7 +187,14 @@ def _begin(connection: Connection, delivery: Row[Any], owner: str, lease: timede
     connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery.id).values(claimed))
     again = not outcomes.isdisjoint(_MAYBE_THERE)
     return Claim(
-        delivery.id, delivery.name, delivery.digest, number, delivery.failures, again, delivery.acknowledge_within
+        delivery_id=delivery.id,
+        name=delivery.name,
+        digest=delivery.digest,
+        number=number,
+        failures=delivery.failures,
+        again=again,
+        acknowledge_within=delivery.acknowledge_within,
+        line=(delivery.destination, delivery.shipment_id) if delivery.shipment_id else None,
     )
 
 

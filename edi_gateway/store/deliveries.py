@@ -9,7 +9,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from edi_gateway.model import OutboundDocument, utc_now
-from edi_gateway.store import content
+from edi_gateway.store import content, line
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.claims import Claim, clock
 from edi_gateway.store.engine import Database
@@ -84,7 +84,10 @@ def replaceable(connection: Connection, delivery_id: int, *, although_delivered:
 def settle(connection: Connection, delivery_id: int, state: DeliveryState) -> None:
     """End a delivery by decision: nothing of it is sent any more."""
     ended = {"state": state, "next_attempt_at": None, "claimed_by": "", "claimed_until": None}
-    connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(ended))
+    this = update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(ended)
+    ended_one = connection.execute(this.returning(DELIVERY.c.destination, DELIVERY.c.shipment_id)).one_or_none()
+    if ended_one and ended_one.shipment_id:
+        line.follow(connection, *ended_one)
 
 
 def tell_dead_letters(db: Database, destination: str) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Connection, Row, exists, func, select
 
-from edi_gateway.history import HistoryEvent
-from edi_gateway.model import Location, TrackingEvent
+from edi_gateway.history import Estimate, HistoryEvent, is_estimate
+from edi_gateway.model import Location, MessageFunction, Status, TrackingEvent
 from edi_gateway.store.engine import chunks
 from edi_gateway.store.resolve import Issue, Report
 from edi_gateway.store.rows import offset_of
@@ -45,6 +45,14 @@ _TOLD: Final[tuple[Any, ...]] = (
 _REPORTED: Final = (~EVENT.c.retracted | exists().where(PROVENANCE.c.event_id == EVENT.c.id)).label("reported")
 
 
+class Stand(NamedTuple):
+    """Where a shipment stood before anything of this was told."""
+
+    status: Status = Status.UNKNOWN
+    reason: str = ""
+    estimated_at: datetime | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Shipment:
     """A shipment's row. ``values`` is what is stored of its state, empty while it is new."""
@@ -53,6 +61,7 @@ class Shipment:
     id: int = 0
     epoch: int = 0
     values: dict[str, Any] = field(default_factory=dict)
+    stood: Stand = Stand()  # noqa: RUF009 -- it is frozen
 
 
 @dataclass(slots=True, eq=False)
@@ -69,11 +78,17 @@ class Entry:
     reported: bool = True  # some document still tells of it
     reports: Sequence[Report] = ()
     stored: tuple[object, ...] = ()  # what its row says
+    stated_at: datetime | None = None  # of an estimate, when it was stated last
 
     @property
     def says(self) -> tuple[object, ...]:
         """Equal to ``stored`` when the row need not be written."""
         return self.event, self.fingerprint, self.retracted
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """When it says the delivery is expected, taken as not retracted."""
+        return Estimate(self.stated_at, self.event.occurred_at) if self.stated_at else None
 
     @property
     def history(self) -> HistoryEvent:
@@ -123,9 +138,11 @@ def load(connection: Connection, question: Question, window: int) -> dict[Number
     for theirs in _by_number(question.numbers):
         for row in connection.execute(select(SHIPMENT).where(theirs)).all():
             number = (row.carrier, row.tracking_number)
-            dossiers[number].shipments[row.id] = Shipment(number, row.id, row.epoch, row._asdict())
+            stood = Stand(row.status, row.reason, row.estimated_at)
+            dossiers[number].shipments[row.id] = Shipment(number, row.id, row.epoch, row._asdict(), stood)
         known: Sequence[Any] = connection.execute(select(*_DECIDES, _REPORTED).join(SHIPMENT).where(theirs)).all()
         entries += [_entry(row, dossiers[row.carrier, row.tracking_number]) for row in known]
+    _state(connection, {entry.id: entry for entry in entries if is_estimate(entry.event)})
     facts = question.facts | {entry.event.fact for entry in entries if entry.id in question.events}
     asked = {}
     for entry in entries:
@@ -153,6 +170,27 @@ def amendments(connection: Connection, dossiers: Collection[Dossier]) -> Mapping
             issue = Issue(row.function, row.issued_at, row.received_at, row.document_id)
             found[row.carrier][row.document_number].append(issue)
     return found
+
+
+def full(connection: Connection, event_ids: Collection[int]) -> dict[int, TrackingEvent]:
+    """Events with all that is stored of them, for those of which only what decides was loaded."""
+    found: dict[int, TrackingEvent] = {}
+    for some in chunks(event_ids):
+        for row in connection.execute(select(EVENT).where(EVENT.c.id.in_(some))).all():
+            found[row.id] = event_of(row)
+    return found
+
+
+def _state(connection: Connection, estimates: Mapping[int, Entry]) -> None:
+    """Look up when estimates were stated last."""
+    last = func.max(
+        func.coalesce(PROVENANCE.c.issued_at, PROVENANCE.c.received_at), type_=PROVENANCE.c.received_at.type
+    )
+    told = select(PROVENANCE.c.event_id, last).where(PROVENANCE.c.function != MessageFunction.CANCELLATION)
+    for some in chunks(estimates):
+        these = told.where(PROVENANCE.c.event_id.in_(some)).group_by(PROVENANCE.c.event_id)
+        for event_id, stated_at in connection.execute(these).all():
+            estimates[event_id].stated_at = stated_at
 
 
 def event_values(event: TrackingEvent) -> dict[str, Any]:

@@ -144,7 +144,10 @@ def _reconcile(
     write(
         connection, files.values(), epochs, {one.report: one.event for tellings in fresh.values() for one in tellings}
     )
-    return [change for epoch in epochs for change in changes(epoch)]
+    found = [change for epoch in epochs for change in changes(epoch)]
+    brief = {entry.id for file in files.values() for entry in file.settled}
+    whole = dossiers.full(connection, {change.event_id for change in found} & brief)
+    return [change._replace(event=whole.get(change.event_id, change.event)) for change in found]
 
 
 def _telling(document_id: int, received_at: datetime, said: Said) -> Telling:

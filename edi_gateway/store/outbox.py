@@ -38,12 +38,18 @@ _SHOWN: Final = (
     SHIPMENT.c.reason.label("current_reason"),
     SHIPMENT.c.direction.label("current_direction"),
     SHIPMENT.c.status_at,
+    SHIPMENT.c.estimated_at,
+    SHIPMENT.c.milestones,
 )
+_TOLD: Final = (OUTBOX.c.action, OUTBOX.c.trigger, OUTBOX.c.previous_status, OUTBOX.c.new_status)
 _ALL: Final = 1_000_000_000
 _OPPOSITE: Final = {Action.REPORT: Action.CANCEL, Action.CANCEL: Action.REPORT}
 
 
-_OWED: Final = ("destination", "customer", "event_id", "shipment_id", "action", "created_at", "state", "error")
+_OWED: Final = (
+    "destination", "customer", "event_id", "shipment_id", "action", "trigger", "previous_status", "new_status",
+    "created_at", "state", "error",
+)  # fmt: skip
 
 
 class UsedUpError(RefusedError):
@@ -58,6 +64,10 @@ class Owed(NamedTuple):
     event_id: int
     shipment_id: int
     action: Action
+    trigger: str = ""  # what of the shipment the event changed
+    previous_status: Status | None = None  # of the shipment, just before
+    new_status: Status | None = None  # and just after
+    again: bool = False  # although it was told before
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,11 @@ class Pending:
     reason: str
     direction: Direction
     status_at: datetime | None
+    estimated_at: datetime | None
+    milestones: Mapping[str, Sequence[str]]  # status → first, last, in ISO 8601
+    trigger: str  # what the event changed when it became known, and the shipment's status before and after
+    previous_status: Status | None
+    new_status: Status | None
 
 
 def owe(connection: Connection, rows: Iterable[Owed]) -> None:
@@ -105,12 +120,17 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
 
     Only what differs from what a destination was last sent is owed: a report that was not sealed yet and is cancelled
     was never said, a cancel is owed only where a report was sealed, and the same is never owed twice. What was
-    refused before gives way, so that reopening it cannot contradict this.
+    refused before gives way, so that reopening it cannot contradict this. What becomes void stands before what is new.
     """
     wanted = {(row.destination, row.event_id): row for row in rows}
     known = _known(connection, {event_id for _, event_id in wanted})
+    if known:
+        _enter_again(connection, {key: row for key, row in wanted.items() if key in known})
     _enter_first(connection, [row for key, row in wanted.items() if key not in known])
-    wanted = {key: row for key, row in wanted.items() if key in known}
+
+
+def _enter_again(connection: Connection, wanted: Mapping[tuple[str, int], Owed]) -> None:
+    """Enter what destinations shall hear of events they were to hear of before, as far as it differs."""
     if not wanted:
         return
     connection.execute(
@@ -129,9 +149,9 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
     told = _last_told(connection, {event_id for _, event_id in wanted})
     now = utc_now()
     owed = [
-        row._asdict() | {"created_at": now, "state": OutboxState.PENDING, "error": ""}
+        dict(zip(_OWED, (*row[:-1], now, OutboxState.PENDING, ""), strict=True))
         for key, row in wanted.items()
-        if (row.action is Action.REPORT) != (told.get(key) is Action.REPORT)
+        if row.again or (row.action is Action.REPORT) != (told.get(key) is Action.REPORT)
     ]
     if owed:
         connection.execute(insert_new(connection, OUTBOX), owed)
@@ -283,9 +303,12 @@ def _enter_first(connection: Connection, rows: Iterable[Owed]) -> None:
     """Enter what destinations shall hear of events they never were to hear of; nothing of that can be void."""
     now, report, pending = instants(connection)(utc_now()), Action.REPORT.value, OutboxState.PENDING.value
     values: list[str | int | None] = []
-    for destination, customer, event_id, shipment_id, action in rows:
+    for destination, customer, event_id, shipment_id, action, trigger, previous, new, _ in rows:
         if action is Action.REPORT:
-            values += (destination, customer, event_id, shipment_id, report, now, pending, "")
+            before, after = previous and previous.value, new and new.value
+            values += (
+                destination, customer, event_id, shipment_id, report, trigger, before, after, now, pending, ""
+            )  # fmt: skip
     insert_rows(connection, "outbox", _OWED, values)
 
 
@@ -317,7 +340,7 @@ def _close(connection: Connection, outbox_ids: Collection[int], values: Mapping[
 
 
 def _with_shipments() -> Select[Any]:
-    return select(OUTBOX.c.id.label("outbox_id"), OUTBOX.c.action, EVENT, *_SHOWN).select_from(
+    return select(OUTBOX.c.id.label("outbox_id"), *_TOLD, EVENT, *_SHOWN).select_from(
         OUTBOX.join(EVENT).join(SHIPMENT, EVENT.c.shipment_id == SHIPMENT.c.id)
     )
 
@@ -338,4 +361,9 @@ def _pending(row: Row[Any]) -> Pending:
         reason=row.current_reason,
         direction=row.current_direction,
         status_at=row.status_at,
+        estimated_at=row.estimated_at,
+        milestones=row.milestones,
+        trigger=row.trigger,
+        previous_status=row.previous_status,
+        new_status=row.new_status,
     )

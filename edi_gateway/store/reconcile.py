@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
-from edi_gateway.history import ShipmentState, moves, split_epochs, state_of
-from edi_gateway.model import Classifier, Location, Status, TrackingEvent
-from edi_gateway.store.dossier import Dossier, Entry, Shipment
+from edi_gateway.history import ShipmentState, is_estimate, moves, split_epochs, state_of
+from edi_gateway.model import Classifier, Location, MessageFunction, Status, TrackingEvent
+from edi_gateway.store.dossier import Dossier, Entry, Shipment, Stand
 from edi_gateway.store.resolve import Issue, Report, Resolved, resolve
 
 _DAY_ANYWHERE: Final = timedelta(hours=60)  # from noon in one zone to midnight in any other
@@ -24,19 +25,21 @@ class Telling(NamedTuple):
 
 
 class Change(NamedTuple):
-    """An event that counts from now on ("new"), that may fit other rules now ("completed"), or that counts no longer.
+    """An event that counts from now on ("new"), that may be of interest now ("completed"), or that counts no longer.
 
-    For a new event the statuses are the shipment's current ones just before and after it, events of one batch taken
-    in the order they happened; for a retracted one those before and after the whole batch's retractions.
+    The statuses are the shipment's current ones just before and after it: first what the batch retracts, the latest
+    first, then what is new, in the order it happened. An estimate that stands again because it was stated once more is
+    "restated".
     """
 
-    kind: Literal["new", "completed", "retracted"]
+    kind: Literal["new", "completed", "retracted", "restated"]
     event_id: int
     shipment_id: int
     event: TrackingEvent
     previous_status: Status
     status: Status
     reason_changed: bool
+    estimate_changed: bool = False
 
     @property
     def status_changed(self) -> bool:
@@ -101,20 +104,57 @@ def split(dossier: Dossier, entries: Sequence[Entry], gap: timedelta) -> list[Ep
 
 
 def changes(epoch: Epoch) -> Iterator[Change]:
-    """What the customers of a shipment may have to hear; call once every row has its id."""
-    kept = [entry.history for entry in epoch.entries if entry.stood and not entry.retracted]
-    lost = [entry for entry in epoch.entries if entry.stood and entry.retracted]
+    """What the customers of a shipment may have to hear, as one thing after the other; call once every row has its id.
+
+    Where the status changes without a new event (a retraction, a time that became known, events of another shipment),
+    the event that decides now comes as well, "completed", for those who did not hear of it while it decided nothing.
+    """
+    kept = {entry.fingerprint: entry for entry in epoch.entries if entry.stood and not entry.retracted}
+    lost = {entry.fingerprint: entry for entry in epoch.entries if entry.stood and entry.retracted}
     fresh = {entry.fingerprint: entry for entry in epoch.entries if not entry.stood and not entry.retracted}
-    if lost:
-        before, after = state_of([*kept, *(entry.history for entry in lost)]), state_of(kept)
-        for entry in lost:
-            yield _change("retracted", entry, epoch.shipment, before, after)
-    for entry in epoch.entries:
-        if entry.stood and not entry.retracted and _says_more(entry):
-            state = state_of(kept)
-            yield _change("completed", entry, epoch.shipment, state, state)
-    for move in moves(kept, [entry.history for entry in fresh.values()]):
-        yield _change("new", fresh[move.event.fingerprint], epoch.shipment, move.before, move.after)
+    standing, shipment = [entry.history for entry in kept.values()], epoch.shipment
+    undone = list(moves(standing, [entry.history for entry in lost.values()]))[::-1]
+    left = state_of(standing)
+    begun = undone[0].after if undone else left
+    expected = _expected([*kept.values(), *lost.values()])
+    if shipment.stood[:2] != begun[:2] and begun.fingerprint in (known := kept | lost):
+        yield _change("completed", known[begun.fingerprint], shipment, shipment.stood, begun)
+    for move in undone:
+        entry = lost[move.event.fingerprint]
+        yield _change("retracted", entry, shipment, move.after, move.before, entry is expected)
+    if left[:2] != begun[:2] and left.fingerprint in kept:
+        yield _change("completed", kept[left.fingerprint], shipment, begun, left)
+    yield from _expectation(shipment, expected, _expected(kept.values()), left)
+    for entry in kept.values():
+        if _says_more(entry):
+            yield _change("completed", entry, shipment, left, left)
+    expected = _expected(kept.values())
+    for move in moves(standing, [entry.history for entry in fresh.values()]):
+        entry = fresh[move.event.fingerprint]
+        later = entry.estimate and (not expected or not expected.estimate or entry.estimate > expected.estimate)
+        differs = bool(later) and _instant(entry) != _instant(expected)
+        expected = entry if later else expected
+        yield _change("new", entry, shipment, move.before, move.after, differs)
+
+
+def _expectation(shipment: Shipment, before: Entry | None, now: Entry | None, state: ShipmentState) -> Iterator[Change]:
+    """An expectation that is another one without a new event: an older one stands again, or was stated once more."""
+    if now is None or _instant(now) == shipment.stood.estimated_at:
+        return
+    if before is not now or shipment.stood.estimated_at is None:
+        yield _change("completed", now, shipment, state, state, estimate_changed=True)
+    else:
+        yield _change("restated", now, shipment, state, state, estimate_changed=True)
+
+
+def _expected(entries: Iterable[Entry]) -> Entry | None:
+    """The estimate that was stated last."""
+    found = [(entry.estimate, entry.fingerprint, entry) for entry in entries if entry.estimate]
+    return max(found, key=itemgetter(0, 1))[2] if found else None
+
+
+def _instant(entry: Entry | None) -> datetime | None:
+    return entry.event.occurred_at if entry else None
 
 
 def shipment_values(epoch: Epoch) -> dict[str, Any]:
@@ -122,6 +162,7 @@ def shipment_values(epoch: Epoch) -> dict[str, Any]:
     standing = [entry.history for entry in epoch.entries if not entry.retracted]
     happened = [event.occurred_at for event in standing if event.classifier is Classifier.ACT]
     state = state_of(standing)
+    expected = max((entry.estimate for entry in epoch.entries if entry.estimate and not entry.retracted), default=None)
     return {
         "epoch": epoch.number,
         "status": state.status,
@@ -131,6 +172,8 @@ def shipment_values(epoch: Epoch) -> dict[str, Any]:
         "fingerprint": state.fingerprint,
         "first_event_at": min(happened, default=None),
         "last_event_at": max(happened, default=None),
+        "estimated_at": expected.occurs_at if expected else None,
+        "estimate_stated_at": expected.stated_at if expected else None,
         "earliest_at": min(entry.event.occurred_at for entry in epoch.entries),
         "latest_at": _latest(epoch.entries),
         "milestones": {
@@ -197,6 +240,12 @@ def _tell(entry: Entry, one: Resolved, telling: Sequence[TrackingEvent], stale: 
         )
     entry.fingerprint, entry.retracted = one.fingerprint, one.retracted
     entry.reports, entry.reported = one.reports, True
+    entry.stated_at = _stated_at(one.reports) if is_estimate(entry.event) else None
+
+
+def _stated_at(reports: Iterable[Report]) -> datetime | None:
+    issues = (report.issue for report in reports if report.issue.function is not MessageFunction.CANCELLATION)
+    return max((issue.issued_at or issue.received_at for issue in issues), default=None)
 
 
 def _filled(event: TrackingEvent, told: TrackingEvent) -> TrackingEvent:
@@ -229,11 +278,12 @@ def _says_more(entry: Entry) -> bool:
 
 
 def _change(
-    kind: Literal["new", "completed", "retracted"],
+    kind: Literal["new", "completed", "retracted", "restated"],
     entry: Entry,
     shipment: Shipment,
-    before: ShipmentState,
+    before: ShipmentState | Stand,
     after: ShipmentState,
+    estimate_changed: bool = False,
 ) -> Change:
     return Change(
         kind=kind,
@@ -243,4 +293,5 @@ def _change(
         previous_status=before.status,
         status=after.status,
         reason_changed=before.reason != after.reason,
+        estimate_changed=estimate_changed,
     )

@@ -49,7 +49,7 @@ _PROVENANCE: Final = (
 # What of a shipment its events decide, its epoch apart.
 STATE: Final = (
     "status", "reason", "direction", "status_at", "fingerprint", "first_event_at", "last_event_at", "milestones",
-    "earliest_at", "latest_at",
+    "estimated_at", "estimate_stated_at", "earliest_at", "latest_at",
 )  # fmt: skip
 _ACTIVE: Final = TrackingState.ACTIVE.value
 _SHIPMENT: Final = ("id", *STATE, "epoch", "carrier", "tracking_number", "tracking_state")

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from edi_gateway.history import may_move, stays
+from edi_gateway.history import is_estimate, may_move, stays
 from edi_gateway.model import Classifier, Direction, MessageFunction, Status
 from edi_gateway.store import rows
 from edi_gateway.store.bulk import Row, among, instant_text, instants, listed, stored_text
@@ -46,7 +46,22 @@ _FINGERPRINT: Final = 9
 _Known = Sequence[Any]  # a shipment's id, tracking number and the columns of `rows.STATE`, as text
 Sequel = tuple[Number, _Known, Sequence[Said]]  # what follows on what is known of a number, in the order of time
 _Message = tuple[int, str, str, str | None, str]
-_NEW: Final = (0, "", Status.UNKNOWN.value, "", Direction.FORWARD.value, None, "", None, None, "{}", None, None)
+_NEW: Final = (
+    0,
+    "",
+    Status.UNKNOWN.value,
+    "",
+    Direction.FORWARD.value,
+    None,
+    "",
+    None,
+    None,
+    "{}",
+    None,
+    None,
+    None,
+    None,
+)
 
 
 def following(
@@ -144,7 +159,7 @@ class _Page:
 
     def add(self, number: Number, known: _Known, shipment_id: int, said: Sequence[Said], keys: Iterator[int]) -> None:
         """Take in what follows on what is known of a number."""
-        key, _, stands, reason, way, status_at, decided, began, ended, times, earliest, latest = known
+        key, _, stands, reason, way, status_at, decided, began, ended, times, expected, stated, earliest, latest = known
         status, direction = _STATUS[stands], _DIRECTION[way]
         milestones: dict[str, list[str]] = _JSON.raw_decode(times)[0] if key else {}
         received_at, zone = self._received_at, self._zone
@@ -158,15 +173,19 @@ class _Page:
                 if not stays(status, direction, event):
                     status, reason, direction = event.status, event.reason, event.direction
                     status_at, decided = latest, fingerprint
+            told = self._messages.get(id(message)) or self._message(message)
+            before_it = expected
+            if is_estimate(event) and (told[3] or told[1], latest) > (stated or "", expected or ""):
+                stated, expected = told[3] or told[1], latest
             self.events += rows.event_row(
                 words, references, latest, offset, event_id, fingerprint, shipment_id, 0, received_at
             )
-            told = self._messages.get(id(message)) or self._message(message)
             self.provenance += rows.provenance_row(place, event_id, latest, offset, 0, event.correction.real, told)
-            self.changes.append(Change("new", event_id, shipment_id, event, before, status, before_that != reason))
+            changed = before_that != reason, before_it != expected
+            self.changes.append(Change("new", event_id, shipment_id, event, before, status, *changed))
         row = (
             shipment_id, str(status), reason, str(direction), status_at, decided,
-            began, ended, _listed(milestones), earliest, latest,
+            began, ended, _listed(milestones), expected, stated, earliest, latest,
         )  # fmt: skip
         if key:
             self.changed.append(row)

@@ -23,11 +23,17 @@ from edi_gateway.store.columns import key as _key
 from edi_gateway.store.columns import to as _to
 from edi_gateway.store.columns import where as _where
 from edi_gateway.store.columns import word as _word
+from edi_gateway.store.owing import PENDING as PENDING  # noqa: PLC0414
+from edi_gateway.store.owing import Action as Action  # noqa: PLC0414
+from edi_gateway.store.owing import ControlNumber as ControlNumber  # noqa: PLC0414
+from edi_gateway.store.owing import Outbox as Outbox  # noqa: PLC0414
+from edi_gateway.store.owing import OutboxState as OutboxState  # noqa: PLC0414
+from edi_gateway.store.owing import Told as Told  # noqa: PLC0414
 from edi_gateway.store.tracking import TrackingCheck as TrackingCheck  # noqa: PLC0414
 
 METADATA: Final = Base.metadata
 OPEN_DELIVERY: Final = "state IN ('sealed', 'retrying')"  # as the partial indexes say it, and queries that use them
-PENDING: Final = "state = 'pending'"
+UNSETTLED_OF_SHIPMENT: Final = "state IN ('sealed', 'retrying', 'dead') AND shipment_id IS NOT NULL"
 AWAITED: Final = "state = 'delivered' AND acknowledge_by IS NOT NULL"
 
 
@@ -55,21 +61,6 @@ class FindingState(StrEnum):
     OPEN = "open"
     IGNORED = "ignored"
     RESOLVED = "resolved"
-
-
-class Action(StrEnum):
-    """What a customer is owed about an event: to hear of it, or to hear that it is void."""
-
-    REPORT = "report"
-    CANCEL = "cancel"
-
-
-class OutboxState(StrEnum):
-    """Whether an owed event lies in a sealed document yet."""
-
-    PENDING = "pending"
-    SEALED = "sealed"
-    REFUSED = "refused"  # no document could be made of it
 
 
 class DeliveryState(StrEnum):
@@ -216,6 +207,8 @@ class Shipment(Base, table=True):
     earliest_at: datetime | None = None  # of all its events, whatever they count for
     latest_at: datetime | None = None  # no report of it that is stored can speak of a later instant
     milestones: dict[str, list[str]] = Field(default_factory=dict, sa_type=STRUCTURE)  # status → first, last
+    estimated_at: datetime | None = None  # when its delivery is expected, as was stated last
+    estimate_stated_at: datetime | None = None
     tracking_state: TrackingState = Field(default=TrackingState.ACTIVE, sa_type=_word(TrackingState, "tracking_state"))
 
 
@@ -317,6 +310,7 @@ class Delivery(Base, table=True):
         Index("ix_delivery_replaces", "replaces", **_where("replaces IS NOT NULL")),
         Index("ix_delivery_reference", "customer", "control_number"),
         Index("ix_delivery_acknowledge_by", "acknowledge_by", **_where(AWAITED)),
+        Index("ix_delivery_line", "shipment_id", "destination", "control_number", **_where(UNSETTLED_OF_SHIPMENT)),
     )
 
     id: int = _key()
@@ -334,6 +328,7 @@ class Delivery(Base, table=True):
     claimed_by: str = ""  # who makes the current attempt
     claimed_until: datetime | None = None  # until then nobody else may
     replaces: int | None = Field(default=None, foreign_key="delivery.id", sa_type=BIG)
+    shipment_id: int | None = Field(default=None, sa_type=BIG)  # of the one event it tells; its number counts for it
     sealed_at: datetime
     delivered_at: datetime | None = None
     last_error: str = ""
@@ -347,27 +342,6 @@ class Delivery(Base, table=True):
     acknowledged_at: datetime | None = None
 
 
-class Outbox(Base, table=True):
-    """What a destination is owed about one event."""
-
-    __table_args__ = (
-        Index("uq_outbox_pending", "destination", "event_id", "action", unique=True, **_where(PENDING)),
-        Index("ix_outbox_waiting", "destination", "id", **_where(PENDING)),
-        Index("ix_outbox_event_id", "event_id", "destination"),
-    )
-
-    id: int = _key()
-    destination: str
-    customer: str
-    event_id: int = _to("event.id")
-    shipment_id: int = _to("shipment.id", index=True)
-    action: Action = Field(sa_type=_word(Action, "action"))
-    created_at: datetime
-    state: OutboxState = Field(default=OutboxState.PENDING, sa_type=_word(OutboxState, "state"))
-    delivery_id: int | None = Field(default=None, foreign_key="delivery.id", sa_type=BIG, index=True)
-    error: str = ""
-
-
 class Attempt(Base, table=True):
     """One try to deliver; written before the first byte leaves."""
 
@@ -377,15 +351,6 @@ class Attempt(Base, table=True):
     finished_at: datetime | None = None
     outcome: Outcome = Field(default=Outcome.STARTED, sa_type=_word(Outcome, "outcome"))
     detail: str = ""
-
-
-class ControlNumber(Base, table=True):
-    """The next number of one gap-free sequence."""
-
-    __tablename__ = "control_number"
-
-    key: str = Field(primary_key=True)
-    next_value: int = Field(sa_type=BIG)
 
 
 class Alarm(Base, table=True):

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, bindparam, delete, update
 
 from edi_gateway.model import TrackingEvent
-from edi_gateway.store import rows
+from edi_gateway.store import line, rows
 from edi_gateway.store.bulk import Row, instants
 from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, Dossier, Entry, event_values
 from edi_gateway.store.engine import chunks, reserve_ids
@@ -20,6 +20,7 @@ from edi_gateway.store.rows import offset_of
 from edi_gateway.store.tables import METADATA
 
 OUTBOX: Final = METADATA.tables["outbox"]
+TOLD: Final = METADATA.tables["told"]
 
 
 def write(
@@ -47,7 +48,9 @@ def write(
         connection.execute(update(EVENT).where(EVENT.c.id == bindparam("this")), theirs)
         connection.execute(update(OUTBOX).where(OUTBOX.c.event_id == bindparam("this")), theirs)
     for some in chunks(gone):
+        connection.execute(delete(TOLD).where(TOLD.c.shipment_id.in_(some)))
         connection.execute(delete(SHIPMENT).where(SHIPMENT.c.id.in_(some)))
+    line.leave(connection, gone)
 
 
 def _write_shipments(connection: Connection, epochs: Sequence[Epoch]) -> None:

@@ -13,17 +13,10 @@ import pytest
 from pydantic import BaseModel
 
 from edi_gateway.config.acknowledging import AcknowledgeOptions, AwaitedOptions, CustomerChannelOptions
+from edi_gateway.config.destinations import Batch, DestinationOptions
 from edi_gateway.config.http import Http
 from edi_gateway.config.load import Config, load_config
-from edi_gateway.config.models import (
-    Batch,
-    CarrierFile,
-    ChannelOptions,
-    CustomerFile,
-    DestinationOptions,
-    Gateway,
-    Log,
-)
+from edi_gateway.config.models import CarrierFile, ChannelOptions, CustomerFile, Gateway, Log
 from edi_gateway.config.numbers import ControlNumbers
 from edi_gateway.config.rules import Reference, Rule
 from edi_gateway.located import Loc, load, validate
