@@ -81,7 +81,7 @@ class WebhookSink(Plugin):
     )
     timeout: Seconds = Field(timedelta(seconds=15), le=timedelta(minutes=5), description="time for one whole attempt")
 
-    _resolve: Resolve = PrivateAttr(default=resolve)
+    _resolve: Resolve = PrivateAttr(default_factory=lambda: resolve)  # a bare function would become a method
     _http: httpx.AsyncClient | None = PrivateAttr(default=None)
     _tls: ssl.SSLContext | None = PrivateAttr(default=None)
     _tokens: Tokens = PrivateAttr()
