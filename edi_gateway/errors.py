@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from edi_gateway.model import Finding
+    from edi_gateway.model import Exchange, Finding
 
 
 class GatewayError(Exception):
@@ -26,7 +26,26 @@ class ConfigError(GatewayError):
 
 
 class TransientError(GatewayError):
-    """The other side or the network failed for now: try again on the schedule."""
+    """The other side or the network failed for now: try again on the schedule.
+
+    ``exchange`` is what is known of how the other side answered.
+    """
+
+    def __init__(self, *args: object, exchange: Exchange | None = None) -> None:
+        self.exchange = exchange
+        super().__init__(*args)
+
+
+class BusyError(TransientError):
+    """The other side asks to be left alone until then: nothing is sent to it before."""
+
+    def __init__(self, message: str, until: datetime, exchange: Exchange | None = None) -> None:
+        self.until = until
+        super().__init__(message, exchange=exchange)
+
+
+class GoneError(TransientError):
+    """The other side says that nobody will ever be there again: nothing is sent to it until a person says so."""
 
 
 class StorageError(TransientError):

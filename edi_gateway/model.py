@@ -316,6 +316,23 @@ class OutboundDocument:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """How a server answered an attempt to deliver, as far as it did."""
+
+    milliseconds: int  # until its status was there, or the attempt failed
+    status: int | None = None  # of HTTP
+    answer: str = ""  # how it begins
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of a delivery: what was verified."""
+
+    verified: str
+    exchange: Exchange | None = None
+
+
 @dataclass(slots=True)
 class OutboundSegment:
     """A segment to be written, with the segments its group holds. ``elements[0]`` holds the components of element 1."""

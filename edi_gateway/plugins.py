@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import entry_points
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from edi_gateway.model import Interchange, OutboundDocument, OutboundMessage
+from edi_gateway.model import Interchange, OutboundDocument, OutboundMessage, Receipt
 from edi_gateway.tracking.checks import Checks
 from edi_gateway.tracking.schedule import Schedule
 
@@ -145,10 +145,11 @@ class Asking(Protocol):
 class Sink(Protocol):
     """Where outbound documents go."""
 
-    async def send(self, document: OutboundDocument, *, again: bool) -> str:
+    async def send(self, document: OutboundDocument, *, again: bool) -> str | Receipt:
         """Deliver the bytes under that name and return what was verified.
 
-        ``again`` says an earlier attempt may have arrived. Raises TransientError or RefusedError.
+        ``again`` says an earlier attempt may have arrived. Raises TransientError (BusyError and GoneError among them)
+        or RefusedError.
         """
 
     def check(self) -> AsyncIterator[Step]:
@@ -164,6 +165,18 @@ def is_told_one_by_one(sink: Sink) -> bool:
     The name of such a document is its message id, its bytes are JSON.
     """
     return getattr(sink, "one_by_one", False) is True
+
+
+@runtime_checkable
+class Supervised(Protocol):
+    """A sink whose server is its customer's own affair: one that fails on and on is put out of service.
+
+    Meanwhile what is owed waits, and a person is told. A sink that itself leaves failing servers alone is none.
+    """
+
+    @property
+    def disabled_after(self) -> timedelta:
+        """How long nothing but failures may come of it."""
 
 
 @runtime_checkable

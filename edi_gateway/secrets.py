@@ -30,6 +30,10 @@ def _resolve(reference: SecretStr) -> SecretStr:
     return SecretStr(secret)
 
 
+def _resolve_reference(text: SecretStr) -> SecretStr:
+    return _resolve(text) if text.get_secret_value().startswith("${") else text
+
+
 def _variable(name: str) -> str:
     if name not in os.environ:
         raise ValueError(f"environment variable {name} is not set: set it for the account that runs the gateway")
@@ -62,3 +66,6 @@ Secret = Annotated[SecretStr, BeforeValidator(_resolve), BeforeValidator(_cover)
 The errors of this type never show what was written. A model with such a field sets ``hide_input_in_errors``, because
 an error about another of its keys would show the whole of it.
 """
+
+SecretOrText = Annotated[SecretStr, BeforeValidator(_resolve_reference), BeforeValidator(_cover)]
+"""A reference as `Secret` has it, or a plain text; covered in either case."""

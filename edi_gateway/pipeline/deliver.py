@@ -7,18 +7,30 @@ import os
 import random
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from edi_gateway.errors import GatewayError, NotTriedError, RefusedError, StorageError, TransientError
-from edi_gateway.model import OutboundDocument, utc_now
+from edi_gateway.errors import (
+    BusyError,
+    GatewayError,
+    GoneError,
+    NotTriedError,
+    RefusedError,
+    StorageError,
+    TransientError,
+)
+from edi_gateway.model import Exchange, OutboundDocument, Receipt, utc_now
+from edi_gateway.pipeline.health import tell_health
 from edi_gateway.pipeline.partners import Destination, Outlet
 from edi_gateway.pipeline.seal import Refusals, is_due, seal_due
-from edi_gateway.store import claims, deliveries, waiting
+from edi_gateway.plugins import Supervised
+from edi_gateway.store import claims, deliveries, endpoints, waiting
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, raise_alarm
 from edi_gateway.store.claims import Claim
+from edi_gateway.store.endpoints import Sign
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import DeliveryState, Outcome
 
@@ -43,7 +55,7 @@ def due(
     refusals: Refusals | None = None,
     outlets: Iterable[Outlet] = (),
 ) -> set[str]:
-    """The names of those for which `deliver` has something to do. Two queries, however many there are."""
+    """The names of those for which `deliver` has something to do. A few queries, however many there are."""
     refusals = refusals or Refusals()
     known = {destination.name: destination for destination in destinations}
     sending = known.keys() | {outlet.name for outlet in outlets}
@@ -51,11 +63,13 @@ def due(
     to_seal = waiting.to_seal(db, most)
     full = {name for name, owed in to_seal.items() if name in known and is_due(owed, known[name].batch, now)}
     full = {name for name in full if not refusals.rests(known[name], now)}
-    return full | (waiting.to_send(db, now) & sending)
+    to_send = waiting.to_send(db, now) & sending
+    return full | (to_send - endpoints.closed(db, now) if to_send else to_send)
 
 
 def tell_alarms(db: Database, destination: Destination | Outlet) -> None:
-    """Let the alarms say what is true now of the destination's dead letters, and of what one of them holds back."""
+    """Let the alarms say what is true now of a destination, its dead letters, and what one of them holds back."""
+    tell_health(db, destination.name, _supervision(destination))
     deliveries.tell_dead_letters(db, destination.name)
     dead = claims.blocking(db, destination.name) if destination.in_order else None
     if dead is None:
@@ -89,6 +103,11 @@ async def deliver(
         finally:
             await run.landed()
     return run.delivered
+
+
+def _supervision(destination: Destination | Outlet) -> timedelta | None:
+    """How long the destination may do nothing but fail; None: for ever."""
+    return destination.sink.disabled_after if isinstance(destination.sink, Supervised) else None
 
 
 class _Run:
@@ -160,6 +179,8 @@ class _Run:
             except Exception:
                 log.exception("delivery.not_recorded", file=claim.name)
                 delivered = False
+        if delivered and not self.delivered:  # an alarm that says otherwise must not stand until a long run ends
+            await asyncio.to_thread(tell_health, self._db, self._destination.name, _supervision(self._destination))
         self.delivered += delivered
         self._failed_in_a_row = 0 if delivered else self._failed_in_a_row + 1
         if self._failed_in_a_row >= _IN_A_ROW:
@@ -192,7 +213,7 @@ async def _attempt(db: Database, destination: Destination | Outlet, claim: Claim
     try:
         receipt = await _send(db, destination, claim)
     except RefusedError as error:
-        await _failed(db, destination, claim, Outcome.REFUSED, str(error), None)
+        await _failed(db, destination, claim, _Failure(Outcome.REFUSED, str(error)))
         return False
     except StorageError:
         raise  # says nothing about the customer's server
@@ -205,26 +226,63 @@ async def _attempt(db: Database, destination: Destination | Outlet, claim: Claim
     except Exception as error:
         if not isinstance(error, GatewayError):
             log.exception("delivery.defect")
-        again_at = next_attempt(destination.retry, claim.failures + 1)
-        await _failed(db, destination, claim, Outcome.FAILED, str(error), again_at)
+        await _failed(db, destination, claim, _failure(destination, claim, error))
         return False
-    state = await _record_arrival(db, claim, receipt)
+    state = await _record_arrival(db, destination, claim, receipt)
     if state is None:
-        log.warning("delivery.outlived", file=claim.name, receipt=receipt, attempt=claim.number)
+        log.warning("delivery.outlived", file=claim.name, receipt=receipt.verified, attempt=claim.number)
         return True
-    log.info("delivery.delivered", file=claim.name, receipt=receipt, attempt=claim.number)
+    log.info("delivery.delivered", file=claim.name, receipt=receipt.verified, attempt=claim.number)
     return True
 
 
-async def _record_arrival(db: Database, claim: Claim, receipt: str) -> DeliveryState | None:
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """How an attempt failed, and what that means."""
+
+    outcome: Outcome
+    why: str
+    again_at: datetime | None = None
+    exchange: Exchange | None = None
+    sign: Sign | None = None
+
+
+def _failure(destination: Destination | Outlet, claim: Claim, error: Exception) -> _Failure:
+    """It is tried again by its schedule, but no sooner than the other side wants to be asked."""
+    why, again_at = str(error), next_attempt(destination.retry, claim.failures + 1)
+    if not isinstance(error, TransientError):
+        return _Failure(Outcome.FAILED, why, again_at)
+    busy_until = error.until if isinstance(error, BusyError) else None
+    if again_at and busy_until:
+        again_at = max(again_at, busy_until)
+    if isinstance(error, GoneError):
+        again_at = again_at or utc_now()  # what waits for a person's decision is not given up meanwhile
+    sign, patience = None, _supervision(destination)
+    if patience is not None:
+        sign = Sign(destination.name, patience, why or "failed", busy_until, gone=isinstance(error, GoneError))
+    return _Failure(Outcome.FAILED, why, again_at, error.exchange, sign)
+
+
+async def _record_arrival(
+    db: Database, destination: Destination | Outlet, claim: Claim, receipt: Receipt
+) -> DeliveryState | None:
     """Write down that it arrived, however long the database refuses: forgotten, it would be sent twice."""
-    refused = False
+    refused, patience = False, _supervision(destination)
+    sign = Sign(destination.name, patience) if patience is not None else None
     while True:
         try:
-            return await asyncio.to_thread(claims.finish_attempt, db, claim, Outcome.DELIVERED, receipt)
+            return await asyncio.to_thread(
+                claims.finish_attempt,
+                db,
+                claim,
+                Outcome.DELIVERED,
+                receipt.verified,
+                exchange=receipt.exchange,
+                sign=sign,
+            )
         except StorageError as error:
             if not refused:
-                log.warning("delivery.not_recorded", file=claim.name, receipt=receipt, why=str(error))
+                log.warning("delivery.not_recorded", file=claim.name, receipt=receipt.verified, why=str(error))
             refused = True
             await asyncio.sleep(_REST)
 
@@ -239,7 +297,7 @@ async def _put_off(db: Database, claim: Claim, why: str, until: datetime) -> Non
         log.info("delivery.put_off", file=claim.name, why=why, next_attempt_at=again_at.isoformat())
 
 
-async def _send(db: Database, destination: Destination | Outlet, claim: Claim) -> str:
+async def _send(db: Database, destination: Destination | Outlet, claim: Claim) -> Receipt:
     """Send as long as the claim is ours; returns what was verified."""
     document = await asyncio.to_thread(_bytes, db, claim)
     keeping = asyncio.create_task(_keep(db, claim))
@@ -247,7 +305,8 @@ async def _send(db: Database, destination: Destination | Outlet, claim: Claim) -
     try:
         await asyncio.wait({sending, keeping}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
-            return sending.result()
+            receipt = sending.result()
+            return receipt if isinstance(receipt, Receipt) else Receipt(receipt)
         raise _LetGoError("given up while sending: its claim ran out, so that another node may be sending it")
     finally:
         for task in (sending, keeping):
@@ -284,10 +343,10 @@ async def _keep(db: Database, claim: Claim) -> None:
         ours_until = asked + lease * _SURELY
 
 
-async def _failed(
-    db: Database, destination: Destination | Outlet, claim: Claim, outcome: Outcome, why: str, again_at: datetime | None
-) -> None:
-    state = await asyncio.to_thread(claims.finish_attempt, db, claim, outcome, why, again_at)
+async def _failed(db: Database, destination: Destination | Outlet, claim: Claim, failure: _Failure) -> None:
+    why, again_at = failure.why, failure.again_at
+    ended = (db, claim, failure.outcome, why, again_at)
+    state = await asyncio.to_thread(claims.finish_attempt, *ended, exchange=failure.exchange, sign=failure.sign)
     if state is None:
         log.warning("delivery.outlived", file=claim.name, why=why, attempt=claim.number)
     elif state is DeliveryState.DEAD:

@@ -30,6 +30,9 @@ class AlarmKind(StrEnum):
     REJECTED = "delivery_rejected"  # a partner says that it cannot use a file
     UNANSWERED = "acknowledgement_late"  # a carrier does not get the acknowledgements it is owed
     ORDER_BLOCKED = "order_blocked"  # a dead letter holds back the files behind it
+    DESTINATION_FAILING = "destination_failing"  # nothing of what is sent there arrives
+    DISABLED_SOON = "destination_disabled_soon"  # within a day, if that goes on
+    DISABLED = "destination_disabled"  # nothing is sent there until a person says so
 
 
 _OF_CHANNELS: Final = (AlarmKind.CHANNEL_FAILING,)
@@ -40,6 +43,9 @@ _OF_DESTINATIONS: Final = (
     AlarmKind.OVERDUE,
     AlarmKind.REJECTED,
     AlarmKind.UNANSWERED,
+    AlarmKind.DESTINATION_FAILING,
+    AlarmKind.DISABLED_SOON,
+    AlarmKind.DISABLED,
 )
 
 

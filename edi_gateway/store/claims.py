@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select, text, union_all, update
 
-from edi_gateway.model import utc_now
-from edi_gateway.store import line
+from edi_gateway.model import Exchange, utc_now
+from edi_gateway.store import endpoints, line
+from edi_gateway.store.endpoints import Sign
 from edi_gateway.store.engine import Database, storable
 from edi_gateway.store.tables import METADATA, OPEN_DELIVERY, DeliveryState, Outcome
 
@@ -58,7 +59,7 @@ def claim(
     line_per_shipment: bool = False,
     lease: timedelta = LEASE,
 ) -> Claim | None:
-    """Begin an attempt at what has been due longest, or return None when nothing is due and free.
+    """Begin an attempt at what has been due longest, or return None when nothing is due and free, or may be sent.
 
     The attempt is durable when this returns; only then may it send. ``in_order``: only the first file that is neither
     delivered nor given up comes into question; ``line_per_shipment``: the same for each shipment by itself. ``owner``
@@ -66,12 +67,19 @@ def claim(
     """
     orders = {"in_order": in_order, "line_per_shipment": line_per_shipment}
     with db.read() as connection:  # most looks find nothing, and a look takes no lock
+        if endpoints.is_closed(connection, destination, clock(connection)):
+            return None
         if connection.execute(_next(connection, destination, **orders)).first() is None:
             return None
     with db.write() as connection:
+        if endpoints.is_closed(connection, destination, clock(connection), hold=True):
+            return None
         due = _next(connection, destination, **orders).with_for_update(skip_locked=True, of=DELIVERY)
         found = connection.execute(due).first()
-        return _begin(connection, found, owner, lease) if found else None
+        if found is None:
+            return None
+        endpoints.begin(connection, destination, clock(connection), lease)
+        return _begin(connection, found, owner, lease)
 
 
 def renew(db: Database, held: Claim, lease: timedelta = LEASE) -> bool:
@@ -106,12 +114,14 @@ def finish_attempt(
     next_attempt_at: datetime | None = None,
     *,
     tried: bool = True,
+    exchange: Exchange | None = None,
+    sign: Sign | None = None,
 ) -> DeliveryState | None:
     """Write down how an attempt ended; returns what that makes of the delivery.
 
     A failure without a next attempt, and a refusal, make it a dead letter. ``detail`` is what was verified, or went
-    wrong. What was not even ``tried`` uses up nothing of the schedule. None: a later attempt or a person has decided
-    meanwhile, and the delivery stays as it is.
+    wrong. What was not even ``tried`` uses up nothing of the schedule. ``sign`` is what it showed of the destination.
+    None: a later attempt or a person has decided meanwhile, and the delivery stays as it is.
     """
     now, detail = utc_now(), storable(detail)
     values: dict[str, Any] = {"next_attempt_at": None, "last_error": detail, "state": DeliveryState.DEAD}
@@ -121,8 +131,12 @@ def finish_attempt(
     elif outcome is Outcome.FAILED and next_attempt_at is not None:
         values |= {"next_attempt_at": next_attempt_at, "state": DeliveryState.RETRYING}
     values |= {"failures": held.failures + (tried and outcome is Outcome.FAILED), **_FREE}
-    ended = {"finished_at": now, "outcome": outcome, "detail": detail}
+    ended: dict[str, Any] = {"finished_at": now, "outcome": outcome, "detail": detail}
+    if exchange:
+        ended |= {"status": exchange.status, "milliseconds": exchange.milliseconds, "answer": storable(exchange.answer)}
     with db.write() as connection:
+        if sign:  # first, as in `claim`: who holds the row of a destination may wait for a delivery's, not the reverse
+            endpoints.note(connection, sign, clock(connection))
         connection.execute(update(ATTEMPT).where(_this_attempt(held)).values(ended))
         decided = connection.execute(update(DELIVERY).where(*_still(held)).values(values)).rowcount
         if decided and held.line and outcome is Outcome.DELIVERED:
@@ -182,7 +196,7 @@ def _begin(connection: Connection, delivery: Row[Any], owner: str, lease: timede
     outcomes = set(connection.execute(earlier).scalars())
     number = delivery.attempts + 1
     row = {"delivery_id": delivery.id, "number": number, "started_at": utc_now(), "outcome": Outcome.STARTED}
-    connection.execute(insert(ATTEMPT), row | {"detail": ""})
+    connection.execute(insert(ATTEMPT), row | {"detail": "", "answer": ""})
     claimed = {"attempts": number, "claimed_by": owner, "claimed_until": clock(connection) + lease}
     connection.execute(update(DELIVERY).where(DELIVERY.c.id == delivery.id).values(claimed))
     again = not outcomes.isdisjoint(_MAYBE_THERE)

@@ -18,6 +18,9 @@ from edi_gateway.store.access import Tracker as Tracker  # noqa: PLC0414
 from edi_gateway.store.access import TrackerState as TrackerState  # noqa: PLC0414
 from edi_gateway.store.acknowledging import Answer as Answer  # noqa: PLC0414
 from edi_gateway.store.acknowledging import StatementRow as StatementRow  # noqa: PLC0414
+from edi_gateway.store.attempting import Attempt as Attempt  # noqa: PLC0414
+from edi_gateway.store.attempting import Endpoint as Endpoint  # noqa: PLC0414
+from edi_gateway.store.attempting import Outcome as Outcome  # noqa: PLC0414
 from edi_gateway.store.columns import BIG, STRUCTURE, Base
 from edi_gateway.store.columns import key as _key
 from edi_gateway.store.columns import to as _to
@@ -74,15 +77,6 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
     SKIPPED = "skipped"  # a person decided that the customer does not get it
     SUPERSEDED = "superseded"  # its events went into another document, which replaces it
-
-
-class Outcome(StrEnum):
-    """How one attempt ended; STARTED means nobody knows."""
-
-    STARTED = "started"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    REFUSED = "refused"
 
 
 class Content(Base, table=True):
@@ -340,17 +334,6 @@ class Delivery(Base, table=True):
     acknowledge_within: int = 0  # seconds after delivery
     acknowledge_by: datetime | None = None
     acknowledged_at: datetime | None = None
-
-
-class Attempt(Base, table=True):
-    """One try to deliver; written before the first byte leaves."""
-
-    delivery_id: int = Field(primary_key=True, foreign_key="delivery.id", sa_type=BIG)
-    number: int = Field(primary_key=True)
-    started_at: datetime
-    finished_at: datetime | None = None
-    outcome: Outcome = Field(default=Outcome.STARTED, sa_type=_word(Outcome, "outcome"))
-    detail: str = ""
 
 
 class Alarm(Base, table=True):

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import ssl
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 import httpx
 
-from edi_gateway.errors import AttentionError
 from edi_gateway.transports.api_poll.asking import Asked
-from edi_gateway.transports.api_poll.auth import Auth, OAuth2, proof
-from edi_gateway.transports.api_poll.exchange import Answer, UnansweredError, exchange
-
-_TOKEN_BYTES: Final = 100_000
-_ASSUMED: Final = 300.0  # seconds a token holds that does not say
-_SPARE: Final = 60.0  # seconds before its end that a token is no longer used, or a tenth of its time
-_REFUSED: Final = (400, 401, 403)
+from edi_gateway.transports.api_poll.exchange import Answer, exchange
+from edi_gateway.transports.http_client.auth import Auth, proof
+from edi_gateway.transports.http_client.tokens import MOST_BYTES, Issued, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +33,21 @@ class Client:
         self._auth = auth
         self._limits = limits
         self._http: httpx.AsyncClient | None = None
-        self._token = ""
-        self._token_ends = 0.0
-        self._asking = asyncio.Lock()
+        self._tokens = Tokens(self._fetch)
 
     async def ask(self, asked: Asked) -> Answer:
-        """Send it. Raises UnansweredError, and AttentionError when no token is to be had."""
-        token = await self._valid_token()
+        """Send it. Raises UnansweredError, and what `Tokens.valid` does."""
+        token = await self._tokens.valid(self._auth)
         answer = await self._send(asked, token)
         if answer.status == 401 and token:  # it was taken back before its time
-            self._forget(token)
-            answer = await self._send(asked, await self._valid_token())
+            self._tokens.forget(token)
+            answer = await self._send(asked, await self._tokens.valid(self._auth))
         return answer
 
     async def prove(self) -> str:
         """Get a token, if one is needed; says what was seen."""
-        token = await self._valid_token()
-        return f"a token that holds {self._token_ends - time.monotonic():.0f} s" if token else ""
+        token = await self._tokens.valid(self._auth)
+        return f"a token that holds {self._tokens.holds:.0f} s" if token else ""
 
     async def close(self) -> None:
         """End every connection."""
@@ -85,30 +75,7 @@ class Client:
             )
         return self._http
 
-    async def _valid_token(self) -> str:
-        if not isinstance(self._auth, OAuth2):
-            return ""
-        async with self._asking:
-            if not self._token or time.monotonic() >= self._token_ends:
-                self._token, holds = await self._new_token(self._auth)
-                self._token_ends = time.monotonic() + holds - min(_SPARE, holds / 10)
-            return self._token
-
-    def _forget(self, token: str) -> None:
-        if self._token == token:
-            self._token = ""
-
-    async def _new_token(self, auth: OAuth2) -> tuple[str, float]:
-        headers = {"Accept": "application/json", **auth.headers()}
-        request = self._open().build_request("POST", auth.token_url, headers=headers, data=auth.form())
-        answer = await exchange(self._open(), request, self._limits.whole, _TOKEN_BYTES)
-        if answer.status in _REFUSED:
-            raise AttentionError(
-                f"no token: {request.url.host} answers {answer.status}; look at auth in the carrier's file, and ask the"
-                " carrier whether name and secret still hold"
-            )
-        try:
-            told = json.loads(answer.content) if answer.good else {}
-            return str(told["access_token"]), float(told.get("expires_in", _ASSUMED))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise UnansweredError(f"no token: {request.url.host} answers {answer.status} without one") from None
+    async def _fetch(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Issued:
+        request = self._open().build_request("POST", url, headers=headers, data=form)
+        answer = await exchange(self._open(), request, self._limits.whole, MOST_BYTES)
+        return Issued(answer.status, answer.content)

@@ -6,16 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
 
 from edi_gateway.errors import TransientError
-from edi_gateway.model import utc_now
+from edi_gateway.transports.http_client.pausing import retry_after
 
 _REDIRECTS: Final = 3
-_LONGEST_WAIT: Final = timedelta(days=1)
 
 
 class UnansweredError(TransientError):
@@ -38,13 +36,7 @@ class Answer:
 
     def retry_after(self) -> datetime | None:
         """When the carrier wants to be asked again, if it says; at most a day ahead."""
-        said = self.headers.get("retry-after", "").strip()
-        now = utc_now()
-        try:
-            at = now + timedelta(seconds=int(said)) if said.isdecimal() else parsedate_to_datetime(said)
-        except (ValueError, OverflowError):
-            return None
-        return min(max(at, now), now + _LONGEST_WAIT) if at.tzinfo else None
+        return retry_after(self.headers.get("retry-after", ""))
 
 
 async def exchange(client: httpx.AsyncClient, request: httpx.Request, whole: timedelta, most: int) -> Answer:

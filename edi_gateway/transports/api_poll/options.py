@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from edi_gateway.quantities import Duration
+from edi_gateway.transports.http_client.fields import Seconds, Section, Url
 
 NUMBER: Final = "{number}"
 NUMBERS: Final = "{numbers}"
@@ -34,27 +33,7 @@ def _as_list(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def placeless(url: str) -> str:
-    """A URL as it may be configured: http or https, with a host, and without a password."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"found {url!r}, expected a URL such as https://api.carrier.example/track")
-    if parts.username or parts.password:
-        raise ValueError("the URL holds a user or password, expected those below auth")
-    if "{" in parts.netloc:
-        raise ValueError(f"found {url!r}, expected a host that is the same for every number")
-    return url
-
-
 Expression = Annotated[str, AfterValidator(_expression)]
-Url = Annotated[str, AfterValidator(placeless)]
-Seconds = Annotated[Duration, Field(gt=_NONE)]
-
-
-class Section(BaseModel):
-    """Base of the parts: immutable, and a stranger among the keys is an error, which shows no value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Body(Section):

@@ -21,13 +21,14 @@ from edi_gateway.tracking.checks import Check, Ended
 from edi_gateway.tracking.planning import Reply
 from edi_gateway.tracking.schedule import BUILT_IN, ScheduleOption
 from edi_gateway.transports.api_poll.asking import Asked, asked
-from edi_gateway.transports.api_poll.auth import Auth, OAuth2
 from edi_gateway.transports.api_poll.client import Client, Limits
 from edi_gateway.transports.api_poll.exchange import Answer, UnansweredError, origin
 from edi_gateway.transports.api_poll.judging import judge, next_page
 from edi_gateway.transports.api_poll.limits import Breaker, Bucket
-from edi_gateway.transports.api_poll.options import Circuit, Errors, Paging, Rate, Request, Seconds
+from edi_gateway.transports.api_poll.options import Circuit, Errors, Paging, Rate, Request
 from edi_gateway.transports.api_poll.round import Answered, Round, WaitError, answered
+from edi_gateway.transports.http_client.auth import Auth, OAuth2
+from edi_gateway.transports.http_client.fields import Seconds
 
 _SECOND: Final = timedelta(seconds=1)
 _UNTOLD: Final = timedelta(seconds=60)  # how long to wait when told to slow down without being told for how long

@@ -22,7 +22,7 @@ _PLACES: Final = ("timestamp", "method", "target", "body")
 _PLACE: Final = re.compile(r"\{(\w*)\}")
 _MILLISECONDS: Final = 100_000_000_000  # a time in seconds is smaller than this until the year 5138
 _TOLERANCE: Final = timedelta(minutes=5)
-_PREFIX: Final = "whsec_"
+PREFIX: Final = "whsec_"
 
 
 def _is_template(text: str) -> str:
@@ -82,7 +82,7 @@ class Hmac(Method):
         parts = {"timestamp": made, "method": request.method, "target": request.target}
         before, after = (_filled(text, parts) for text in self.signed.split("{body}", 1))
         keys = [secret.get_secret_value().encode() for secret in self.secret]
-        known = [_digest(key, self.algorithm, before, body, after) for key in keys]
+        known = [digest(key, self.algorithm, before, body, after) for key in keys]
         return "" if _fits([_decoded(one, self.encoding) for one in given], known) else "signature does not fit"
 
 
@@ -98,7 +98,7 @@ class StandardWebhooks(Method):
 
     @model_validator(mode="after")
     def _has_keys(self) -> Self:
-        if any(_decoded(secret.get_secret_value().removeprefix(_PREFIX), "base64") == b"" for secret in self.secret):
+        if any(_decoded(secret.get_secret_value().removeprefix(PREFIX), "base64") == b"" for secret in self.secret):
             raise ValueError("secret is no key of Standard Webhooks, expected whsec_ and base64")
         return self
 
@@ -114,9 +114,9 @@ class StandardWebhooks(Method):
             return complaint
         if body is None:
             return ""
-        keys = [_decoded(secret.get_secret_value().removeprefix(_PREFIX), "base64") for secret in self.secret]
+        keys = [_decoded(secret.get_secret_value().removeprefix(PREFIX), "base64") for secret in self.secret]
         before = f"{named}.{made}.".encode("utf-8", "surrogateescape")
-        known = [_digest(key, "sha256", before, body, b"") for key in keys]
+        known = [digest(key, "sha256", before, body, b"") for key in keys]
         return "" if _fits([_decoded(one, "base64") for one in given], known) else "signature does not fit"
 
 
@@ -130,7 +130,8 @@ def _filled(text: str, parts: dict[str, str]) -> bytes:
     return _PLACE.sub(lambda place: parts[place[1]], text).encode("utf-8", "surrogateescape")
 
 
-def _digest(key: bytes, algorithm: str, before: bytes, body: bytes, after: bytes) -> bytes:
+def digest(key: bytes, algorithm: str, before: bytes, body: bytes, after: bytes) -> bytes:
+    """The keyed hash of the three, one after the other."""
     made = hmac.new(key, before, getattr(hashlib, algorithm))
     made.update(body)
     made.update(after)

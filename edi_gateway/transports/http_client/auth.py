@@ -1,4 +1,4 @@
-"""How a carrier's API knows us: keys, passwords and tokens, each a reference."""
+"""How another's server knows us: keys, passwords and tokens, each a reference."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from edi_gateway.secrets import Secret
-from edi_gateway.transports.api_poll.options import Section, Url
+from edi_gateway.transports.http_client.fields import Section, Url
 
 
 class ApiKey(Section):
@@ -30,7 +30,7 @@ class Basic(Section):
     """A user and a password in each request."""
 
     type: Literal["basic"] = Field(description="user and password")
-    username: str = Field(min_length=1, description="account at the carrier")
+    username: str = Field(min_length=1, description="account there")
     password: Secret = Field(description="reference to its password")
 
 
