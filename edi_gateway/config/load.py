@@ -13,7 +13,14 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
-from edi_gateway.config.agreement import awaited_in_vain, one_sequence, receiving, same_channels, same_names
+from edi_gateway.config.agreement import (
+    awaited_in_vain,
+    one_sequence,
+    receiving,
+    registered,
+    same_channels,
+    same_names,
+)
 from edi_gateway.config.answering import OUTLET, wired_acknowledge
 from edi_gateway.config.configured import Channel, Destination
 from edi_gateway.config.database import located_in
@@ -27,6 +34,7 @@ from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import plugin_classes
 from edi_gateway.transforms.opening import Opening
 from edi_gateway.transforms.options import Decrypt, Encrypt
+from edi_gateway.transports.api_poll.registration import Registration
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 SHIPPED_MAPPINGS: Final = (
@@ -216,10 +224,12 @@ class _Building:
             source = self._plugin("sources", file.located, (*loc, "source"))
             syntax = self._format(file.located, loc)
             asked_at = self._mapping(file.located, (*loc, "mapping"))
-            decrypt = self._keys(Decrypt, file.located, (*loc, "decrypt"))
+            decrypt = self._section(Decrypt, file.located, (*loc, "decrypt"))
+            registration = self._section(Registration, file.located, (*loc, "registration"))
             if file.model is None or source is None or syntax is None:
                 continue
             self.problems.extend(receiving(file.located, loc, source, self.gateway.http))
+            self.problems.extend(registered(file.located, loc, source, registration, self.gateway.http))
             options = file.model.channels[name]
             yield Channel(
                 name=f"{file.model.carrier}/{name}",
@@ -237,6 +247,7 @@ class _Building:
                 asked_at=asked_at,
                 opened_at=f"{file.located.at((*loc, 'decrypt'))}: ",
                 acknowledge=self._acknowledge(file, name, loc),
+                registration=registration,
             )
 
     def acknowledgements(self, file: _File[CustomerFile]) -> Iterator[Channel]:
@@ -280,7 +291,7 @@ class _Building:
             sink = self._plugin("sinks", file.located, (*loc, "sink"))
             encoder = self._plugin("encoders", file.located, (*loc, "format"), identity)
             asked_at = self._mapping(file.located, (*loc, "mapping"))
-            encrypt = self._keys(Encrypt, file.located, (*loc, "encrypt"))
+            encrypt = self._section(Encrypt, file.located, (*loc, "encrypt"))
             if file.model is None or sink is None or encoder is None:
                 continue
             options = file.model.destinations[name]
@@ -322,7 +333,7 @@ class _Building:
             return None  # the file's own model says so
         return self.problems.attempt(partial(make_plugin, group, located, loc, defaults or {}, self.folder))
 
-    def _keys(self, model: type[_Model], located: Located, loc: Loc) -> _Model | None:
+    def _section(self, model: type[_Model], located: Located, loc: Loc) -> _Model | None:
         if not isinstance(located.get(loc), dict):
             return None  # there are none, or the file's own model says what is wrong
         return self.problems.attempt(partial(validate, model, located, loc))

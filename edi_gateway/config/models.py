@@ -101,6 +101,10 @@ class ChannelOptions(Section):
     acknowledge: AcknowledgeOptions | None = Field(
         None, description="what the carrier is told of its interchanges; nothing when left out"
     )
+    registration: PluginOptions | None = Field(
+        None,
+        description="how a carrier's API is told where to send, for a webhook; default: a person tells the carrier",
+    )
     enabled: bool = Field(
         default=True, strict=True, description="false: not polled, its plugins and secrets not even looked at"
     )

@@ -18,6 +18,7 @@ from edi_gateway.store.columns import key as _key
 from edi_gateway.store.columns import to as _to
 from edi_gateway.store.columns import where as _where
 from edi_gateway.store.columns import word as _word
+from edi_gateway.store.registering import RegistrationRow as RegistrationRow  # noqa: PLC0414
 from edi_gateway.store.tracking import TrackingCheck as TrackingCheck  # noqa: PLC0414
 
 METADATA: Final = Base.metadata
@@ -103,6 +104,7 @@ class Document(Base, table=True):
     __table_args__ = (
         Index("ix_document_carrier", "carrier", "digest"),
         Index("ix_document_state", "state", "id"),
+        Index("ix_document_channel", "channel", "received_at"),
         Index("ix_document_waiting", "channel", "id", **_where("state = 'received'")),
     )
 
