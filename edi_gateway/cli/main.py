@@ -26,7 +26,7 @@ _COMMANDS: Final = {
         **dict.fromkeys(("run", "check", "trust", "translate", "replay", "status", "ledger"), ""),
         **dict.fromkeys(("events", "unmapped", "subscribe", "unsubscribe"), "events"),
         **dict.fromkeys(("track", "untrack"), "tracking"),
-        "callback": "",
+        **dict.fromkeys(("callback", "missed"), ""),
         **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "outbox", "mapping"), ""),
     }.items()
 }

@@ -121,6 +121,9 @@ class CarrierFile(Section):
         le=timedelta(days=1),
         description="the same fact within this time is one event; whole minutes",
     )
+    missed_after: PositiveDuration = Field(
+        timedelta(minutes=15), description="how late a webhook may tell what polling told first, or it counts as missed"
+    )
     channels: dict[Name, ChannelOptions] = Field(min_length=1, description="the carrier's channels by name")
 
     @model_validator(mode="after")
