@@ -48,16 +48,16 @@ def missed(db: Database, carriers: Sequence[Watched], since: datetime) -> list[M
 
     What was polled so lately that a webhook may still tell it is left out; so are events that were retracted.
     """
-    kinds: dict[tuple[Any, ...], Counter[bool]] = {}
-    latest: dict[tuple[Any, ...], Row[Any]] = {}
+    kinds: dict[tuple[date, str, str, str, str], Counter[bool]] = {}
+    latest: dict[tuple[date, str, str, str, str], Row[Any]] = {}
     for watched in carriers:
         for row in _caught(db, watched, since):
             kind = (row.received_at.date(), watched.carrier, row.channel, row.raw_code, row.status)
             kinds.setdefault(kind, Counter())[row.told_at is None] += 1
             latest[kind] = row
     found = [
-        Missed(*kind, counts[True], counts[False], latest[kind].tracking_number, latest[kind].document)
-        for kind, counts in kinds.items()
+        Missed(*kind, counted[True], counted[False], latest[kind].tracking_number, latest[kind].document)
+        for kind, counted in kinds.items()
     ]
     return sorted(found, key=lambda one: (-one.day.toordinal(), one.carrier, -one.never - one.late, one.code))
 
