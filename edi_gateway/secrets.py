@@ -7,10 +7,23 @@ import re
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BeforeValidator, SecretStr, WrapValidator
 
 _REFERENCE: Final = re.compile(r"\$\{(env|file|credential):([^{}]+)\}")
 _CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"  # where systemd puts what LoadCredential= names
+
+
+class KeptSecret(SecretStr):
+    """A secret that knows where it is kept, for people who have to find it."""
+
+    def __init__(self, secret: str, reference: str) -> None:
+        super().__init__(secret)
+        self.reference = reference
+
+
+def reference(secret: SecretStr) -> str:
+    """Where a secret is kept, as the configuration writes it."""
+    return secret.reference if isinstance(secret, KeptSecret) else ""
 
 
 def _cover(value: object) -> SecretStr:
@@ -18,7 +31,7 @@ def _cover(value: object) -> SecretStr:
     return value if isinstance(value, SecretStr) else SecretStr(str(value))
 
 
-def _resolve(reference: SecretStr) -> SecretStr:
+def _resolve(reference: SecretStr, _handler: object = None) -> SecretStr:
     found = _REFERENCE.fullmatch(reference.get_secret_value())
     if found is None:
         raise ValueError("write a reference such as ${env:NAME}, never the secret itself")
@@ -27,10 +40,10 @@ def _resolve(reference: SecretStr) -> SecretStr:
     secret = re.sub(r"\r?\n\Z", "", kept_text)
     if not secret:
         raise ValueError(f"{found[0]} is empty, expected a secret")
-    return SecretStr(secret)
+    return KeptSecret(secret, found[0])
 
 
-def _resolve_reference(text: SecretStr) -> SecretStr:
+def _resolve_reference(text: SecretStr, _handler: object) -> SecretStr:
     return _resolve(text) if text.get_secret_value().startswith("${") else text
 
 
@@ -60,12 +73,12 @@ def _credential(name: str) -> str:
     return _file(str(Path(os.environ[_CREDENTIALS], name)))
 
 
-Secret = Annotated[SecretStr, BeforeValidator(_resolve), BeforeValidator(_cover)]
+Secret = Annotated[SecretStr, WrapValidator(_resolve), BeforeValidator(_cover)]
 """``${env:NAME}``, ``${file:/path}`` or ``${credential:NAME}``, resolved; less one newline at its end.
 
 The errors of this type never show what was written. A model with such a field sets ``hide_input_in_errors``, because
 an error about another of its keys would show the whole of it.
 """
 
-SecretOrText = Annotated[SecretStr, BeforeValidator(_resolve_reference), BeforeValidator(_cover)]
+SecretOrText = Annotated[SecretStr, WrapValidator(_resolve_reference), BeforeValidator(_cover)]
 """A reference as `Secret` has it, or a plain text; covered in either case."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from edi_gateway.config import configured, load
+from edi_gateway.config.http import Http
 from edi_gateway.errors import ConfigError, RefusedError
 from edi_gateway.mapping.harmonize import Partner
 from edi_gateway.mapping.load import Library
@@ -19,9 +20,12 @@ from edi_gateway.mapping.schema import OutboundCode
 from edi_gateway.model import Classifier, Location, OutboundMessage, Party, Status, TrackingEvent
 from edi_gateway.notifications.words import Said, Words, canonical, nine_status
 from edi_gateway.pipeline.notifying import provable
-from edi_gateway.pipeline.partners import Audience, Channel, Destination, Feed, Notifying, Outlet
+from edi_gateway.pipeline.partners import Audience, Callback, Channel, Destination, Feed, Notifying, Outlet
 from edi_gateway.plugins import Encoder, Receiver, Sink, Source
 from edi_gateway.transforms.pgp import prove_decrypt, prove_encrypt
+from edi_gateway.transports.api_poll.registration import Registration
+from edi_gateway.transports.http.instructions import secret_of, token_of
+from edi_gateway.transports.http.webhook import Webhook
 
 _T = TypeVar("_T")
 
@@ -142,7 +146,18 @@ def wire_channel(config: load.Config, channel: configured.Channel) -> Channel:
         dedupe_window=channel.dedupe_window,
         epoch_gap=config.installation.gateway.shipment_gap,
         acknowledge=channel.acknowledge,
+        callback=callback(config.installation.gateway.http, channel.name, channel.source, channel.registration),
     )
+
+
+def callback(http: Http, channel: str, source: Source | Receiver, registration: Registration | None) -> Callback | None:
+    """Where a carrier sends to that channel; None where nothing is sent, or nobody knows this server's address."""
+    if http.public_url is None or not isinstance(source, Receiver):
+        return None
+    url = f"{http.public_url}/inbound/{channel}"
+    if not isinstance(source, Webhook):  # another's plugin, whose secrets are its own business
+        return Callback(channel, url, registration=registration)
+    return Callback(channel, url, token_of(source), secret_of(source), registration)
 
 
 def prove_keys(config: load.Config) -> None:

@@ -99,7 +99,7 @@ def _handler(api: CarrierApi) -> type[BaseHTTPRequestHandler]:
             api.asked.append(asked)
             self._say(api.answer(asked))
 
-        do_GET = do_POST = do_PUT = do  # noqa: N815  as http.server calls them
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do  # noqa: N815  as http.server calls them
 
         def _say(self, reply: Reply) -> None:
             if reply.hang:

@@ -26,6 +26,7 @@ _COMMANDS: Final = {
         **dict.fromkeys(("run", "check", "trust", "translate", "replay", "status", "ledger"), ""),
         **dict.fromkeys(("events", "unmapped", "subscribe", "unsubscribe"), "events"),
         **dict.fromkeys(("track", "untrack"), "tracking"),
+        **dict.fromkeys(("callback", "missed"), ""),
         **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "outbox", "mapping", "keys"), ""),
     }.items()
 }

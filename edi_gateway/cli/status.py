@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
+from typing import Final
 
 import typer
 
 from edi_gateway.cli.output import console, print_json, text
 from edi_gateway.cli.settings import Settings
+from edi_gateway.config.live import watched
 from edi_gateway.config.load import configured_names
 from edi_gateway.errors import ConfigError
+from edi_gateway.model import utc_now
 from edi_gateway.pipeline.views import stranded_line, utc
 from edi_gateway.store.alarms import alarms
 from edi_gateway.store.engine import Database
+from edi_gateway.store.missed import counts as counts_missed
 from edi_gateway.store.shipments import Overview, overview
 from edi_gateway.store.tracked import Tracked, counts
 from edi_gateway.store.waiting import Stranded, stranded
+
+_LATELY: Final = timedelta(days=1)
 
 
 def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")) -> None:
@@ -24,7 +32,7 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
     settings: Settings = context.obj
     with settings.database() as db:
         found, standing, tracked = overview(db), alarms(db), counts(db)
-        lost = _stranded(db, settings)
+        lost, uncaught = _stranded(db, settings), _missed(db, settings)
     if as_json:
         print_json(
             {
@@ -43,12 +51,18 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
                     {"kind": one.kind, "subject": one.subject, "since": utc(one.raised_at), "text": one.text}
                     for one in standing
                 ],
+                "missed": dict(uncaught),
                 "stranded": [asdict(one) for one in lost],
             }
         )
         return
     _say(found)
     _say_tracked(tracked)
+    for carrier, count in uncaught.items():
+        console.print(
+            f"[yellow]look at[/]     {count} events of the last day that polling told and {text(carrier)}'s webhook did"
+            f" not: edi-gateway missed {text(carrier)}"
+        )
     for one in standing:
         about = f"{one.kind} {one.subject}".strip()
         console.print(f"[red]alarm[/]       {text(about)} since {utc(one.raised_at)}: {text(one.text)}")
@@ -63,6 +77,13 @@ def _stranded(db: Database, settings: Settings) -> list[Stranded]:
         print(f"whether anything waits for partners that are gone is not known: {error}", file=sys.stderr)
         return []
     return stranded(db, channels, destinations)
+
+
+def _missed(db: Database, settings: Settings) -> Mapping[str, int]:
+    try:
+        return counts_missed(db, watched(settings.folder), utc_now() - _LATELY)
+    except ConfigError:
+        return {}  # said already
 
 
 def _say(found: Overview) -> None:

@@ -11,6 +11,9 @@ from edi_gateway.config.configured import Channel, Destination
 from edi_gateway.config.http import Http
 from edi_gateway.located import Loc, Located
 from edi_gateway.plugins import Receiver, Source
+from edi_gateway.transports.api_poll.registration import Registration
+from edi_gateway.transports.http.instructions import secret_of
+from edi_gateway.transports.http.webhook import Webhook
 
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,6 +50,22 @@ def receiving(located: Located, loc: Loc, source: Source | Receiver, http: Http)
     if source.relies_on_proxy and not http.trusted_proxies:
         found = f"{located.at(auth)}: {'.'.join(map(str, auth))}: proxy_header counts only if it comes through a proxy"
         yield f"{found} that is trusted, expected its network in http: trusted_proxies of gateway.yaml"
+
+
+def registered(
+    located: Located, loc: Loc, source: Source | Receiver, registration: Registration | None, http: Http
+) -> Iterator[str]:
+    """What a registration needs besides itself."""
+    if registration is None:
+        return
+    at = f"{located.at((*loc, 'registration'))}: {'.'.join(map(str, (*loc, 'registration')))}"
+    if not isinstance(source, Receiver):
+        yield f"{at}: this channel asks by itself and gets nothing sent, expected no such key"
+        return
+    if http.public_url is None:
+        yield f"{at}: a carrier has to be told where to send, expected http: public_url in gateway.yaml"
+    if registration.wants_secret and not (isinstance(source, Webhook) and secret_of(source)):
+        yield f"{at}: {{secret}} is told to the carrier, expected a way below source: auth that has one"
 
 
 def awaited_in_vain(destinations: Sequence[Destination], channels: Sequence[Channel]) -> Iterator[str]:

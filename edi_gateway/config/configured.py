@@ -13,6 +13,7 @@ from edi_gateway.pipeline import partners
 from edi_gateway.plugins import Encoder, Format, Receiver, Sink, Source
 from edi_gateway.transforms.opening import AS_IT_COMES, Opening
 from edi_gateway.transforms.options import Encrypt
+from edi_gateway.transports.api_poll.registration import Registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Channel:
     acknowledge: partners.Acknowledge | None = None
     opening: Opening = AS_IT_COMES
     opened_at: str = ""  # the same of its keys
+    registration: Registration | None = None
 
 
 @dataclass(frozen=True, slots=True)

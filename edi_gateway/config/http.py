@@ -7,6 +7,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -25,6 +26,13 @@ def _is_address(text: str) -> str:
     return text
 
 
+def _is_public(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError(f"found {url!r}, expected the address this server has for others, as https://hub.example")
+    return url.rstrip("/")
+
+
 class Tls(Section):
     """The server's own certificate."""
 
@@ -37,6 +45,9 @@ class Http(Section):
 
     address: Annotated[str, AfterValidator(_is_address)] = Field(
         "127.0.0.1:8080", description="address and port to listen on"
+    )
+    public_url: Annotated[str, AfterValidator(_is_public)] | None = Field(
+        None, description="where carriers reach this server, as https://hub.example; what is before /inbound"
     )
     tls: Tls | None = Field(None, description="the server's certificate; left out: plain HTTP, for a proxy before it")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(as_list)] = Field(

@@ -13,7 +13,14 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
-from edi_gateway.config.agreement import awaited_in_vain, one_sequence, receiving, same_channels, same_names
+from edi_gateway.config.agreement import (
+    awaited_in_vain,
+    one_sequence,
+    receiving,
+    registered,
+    same_channels,
+    same_names,
+)
 from edi_gateway.config.answering import OUTLET, wired_acknowledge
 from edi_gateway.config.configured import Channel, Destination, Told
 from edi_gateway.config.database import located_in
@@ -30,6 +37,7 @@ from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import is_told_one_by_one, plugin_classes
 from edi_gateway.transforms.opening import Opening
 from edi_gateway.transforms.options import Decrypt, Encrypt
+from edi_gateway.transports.api_poll.registration import Registration
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 SHIPPED_MAPPINGS: Final = (
@@ -223,10 +231,12 @@ class _Building:
             source = self._plugin("sources", file.located, (*loc, "source"))
             syntax = self._format(file.located, loc)
             asked_at = self._mapping(file.located, (*loc, "mapping"))
-            decrypt = self._keys(Decrypt, file.located, (*loc, "decrypt"))
+            decrypt = self._section(Decrypt, file.located, (*loc, "decrypt"))
+            registration = self._section(Registration, file.located, (*loc, "registration"))
             if file.model is None or source is None or syntax is None:
                 continue
             self.problems.extend(receiving(file.located, loc, source, self.gateway.http))
+            self.problems.extend(registered(file.located, loc, source, registration, self.gateway.http))
             options = file.model.channels[name]
             yield Channel(
                 name=f"{file.model.carrier}/{name}",
@@ -244,6 +254,7 @@ class _Building:
                 asked_at=asked_at,
                 opened_at=f"{file.located.at((*loc, 'decrypt'))}: ",
                 acknowledge=self._acknowledge(file, name, loc),
+                registration=registration,
             )
 
     def acknowledgements(self, file: _File[CustomerFile]) -> Iterator[Channel]:
@@ -290,7 +301,7 @@ class _Building:
             self.problems.extend(misplaced(located, loc, one_by_one=one_by_one) if said else ())
             encoder = self._plugin("encoders", located, (*loc, "format"), self._parties(located, one_by_one=one_by_one))
             asked_at = self._mapping(located, (*loc, "mapping"))
-            encrypt = self._keys(Encrypt, located, (*loc, "encrypt"))
+            encrypt = self._section(Encrypt, located, (*loc, "encrypt"))
             if file.model is None or sink is None:
                 continue
             options = file.model.destinations[name]
@@ -364,7 +375,7 @@ class _Building:
             return None  # the file's own model says so
         return self.problems.attempt(partial(make_plugin, group, located, loc, defaults or {}, self.folder))
 
-    def _keys(self, model: type[_Model], located: Located, loc: Loc) -> _Model | None:
+    def _section(self, model: type[_Model], located: Located, loc: Loc) -> _Model | None:
         if not isinstance(located.get(loc), dict):
             return None  # there are none, or the file's own model says what is wrong
         return self.problems.attempt(partial(validate, model, located, loc))

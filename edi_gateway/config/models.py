@@ -99,6 +99,10 @@ class ChannelOptions(Section):
     acknowledge: AcknowledgeOptions | None = Field(
         None, description="what the carrier is told of its interchanges; nothing when left out"
     )
+    registration: PluginOptions | None = Field(
+        None,
+        description="how a carrier's API is told where to send, for a webhook; default: a person tells the carrier",
+    )
     enabled: bool = Field(
         default=True, strict=True, description="false: not polled, its plugins and secrets not even looked at"
     )
@@ -114,6 +118,9 @@ class CarrierFile(Section):
         ge=_MINUTE,
         le=timedelta(days=1),
         description="the same fact within this time is one event; whole minutes",
+    )
+    missed_after: PositiveDuration = Field(
+        timedelta(minutes=15), description="how late a webhook may tell what polling told first, or it counts as missed"
     )
     channels: dict[Name, ChannelOptions] = Field(min_length=1, description="the carrier's channels by name")
 

@@ -11,6 +11,7 @@ from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
 from edi_gateway.mapping.schema import MappingFile
 from edi_gateway.plugins import Plugin, plugin_classes
 from edi_gateway.transforms.options import Decrypt, Encrypt
+from edi_gateway.transports.api_poll.registration import Registration
 
 _FILES: Final[Mapping[str, type[BaseModel]]] = {
     "gateway": Gateway,
@@ -30,6 +31,7 @@ _PLUGINS: Final = {  # definition and property → group of plugins whose option
 }
 _SECTIONS: Final[Mapping[tuple[str, str], type[BaseModel]]] = {  # read apart from the file, as plugins are
     ("ChannelOptions", "decrypt"): Decrypt,
+    ("ChannelOptions", "registration"): Registration,
     ("DestinationOptions", "encrypt"): Encrypt,
 }
 

@@ -33,6 +33,7 @@ log = structlog.get_logger()
 _TICK: Final = 1.0  # seconds between two looks for what is due at destinations
 _LEFT_OVER: Final = 5.0  # seconds between two looks for documents a failure, or a person, left to be processed
 _WATCH: Final = 30.0  # seconds between two looks for acknowledgements that are overdue
+_REGISTRATIONS: Final = 1.0  # seconds between two looks for registrations that have to be renewed
 _THREADS: Final = 64
 _UNWIND: Final = 2.0  # seconds for what is cut off to let go
 
@@ -84,6 +85,7 @@ class Daemon:
         self._every(_TICK, "deliver", self._deliver_due)
         self._every(_LEFT_OVER, "process", self._process_left_over)
         self._every(_WATCH, "acknowledgements", self._watch_acknowledgements)
+        self._every(_REGISTRATIONS, "registrations", self._renew_due)
         self._scheduler.start()
         log.info("daemon.started", channels=len(loaded.wired.channels), destinations=len(loaded.wired.destinations))
         notify("READY=1")
@@ -200,6 +202,15 @@ class Daemon:
 
     async def _watch_acknowledgements(self) -> None:
         self._begin("acknowledgements", partial(self._work.watch_acknowledgements, self._wired))
+
+    async def _renew_due(self) -> None:
+        callbacks = {
+            name: channel.callback
+            for name, channel in self._wired.channels.items()
+            if channel.callback and channel.callback.registration
+        }
+        for name in await self._work.registrations_due(callbacks.keys()):
+            self._begin(f"register {name}", partial(self._work.renew, callbacks[name]))
 
     def _begin(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._gate.open and not self._stopping.is_set():

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from edi_gateway.errors import AttentionError, ConfigError, GatewayError, StorageError
+from edi_gateway.errors import AttentionError, ConfigError, GatewayError, StorageError, TransientError
 from edi_gateway.model import utc_now
+from edi_gateway.pipeline import registering
 from edi_gateway.pipeline.awaiting import tell_overdue
 from edi_gateway.pipeline.deliver import deliver, due, tell_alarms
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.intake import ChannelMemory, poll
-from edi_gateway.pipeline.partners import Audience, Channel, Destination, Outlet
+from edi_gateway.pipeline.partners import Audience, Callback, Channel, Destination, Outlet
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.seal import Refusals
 from edi_gateway.pipeline.views import stranded_line
-from edi_gateway.store import inbox
+from edi_gateway.store import inbox, registrations
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, clear_gone, raise_alarm
 from edi_gateway.store.engine import Database
 from edi_gateway.store.waiting import stranded
@@ -117,6 +118,25 @@ class Work:
             await self._gate.close(error)
         except Exception:
             log.exception("acknowledgements.not_watched")
+
+    async def registrations_due(self, channels: Collection[str]) -> set[str]:
+        """Those of these channels whose carriers have to be told again where to send."""
+        try:
+            return await asyncio.to_thread(registrations.due, self._db, channels) if channels else set()
+        except StorageError as error:
+            await self._gate.close(error)
+            return set()
+
+    async def renew(self, callback: Callback) -> None:
+        """Renew a channel's registration; its failure is written down where it stands, and tried again."""
+        try:
+            await registering.call(self._db, callback, "renew", only_due=True)
+        except StorageError as error:
+            await self._gate.close(error)
+        except TransientError:
+            pass  # said already
+        except Exception:
+            log.exception("registration.defect", channel=callback.channel)
 
     async def reload_refused(self, error: ConfigError) -> None:
         """Somebody thinks that what they wrote is in force, and it is not."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Final, Literal, Protocol
+
+from pydantic import SecretStr
 
 from edi_gateway.acknowledgements import Kind, Receipt
 from edi_gateway.mapping.harmonize import Mapping, Partner
@@ -19,6 +21,7 @@ from edi_gateway.plugins import Encoder, Format, Receiver, Sink, Source
 from edi_gateway.transforms.opening import AS_IT_COMES, Opening, is_closed, is_whole
 from edi_gateway.transforms.options import Encrypt
 from edi_gateway.transforms.pgp import encrypt
+from edi_gateway.transports.api_poll.registration import Registration
 
 _VERSION: Final = version("edi-gateway")
 ALL: Final = "all"  # instead of triggers: every event
@@ -101,6 +104,22 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """Where a carrier sends to a channel, and how it is told so."""
+
+    channel: str
+    url: str  # without what is secret in it
+    token: SecretStr | None = field(default=None, repr=False)  # the rest of the URL
+    secret: SecretStr | None = field(default=None, repr=False)
+    registration: Registration | None = None
+
+    @property
+    def whole_url(self) -> str:
+        """The URL as the carrier calls it."""
+        return f"{self.url}/{self.token.get_secret_value()}" if self.token else self.url
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """How one carrier sends one kind of thing."""
 
@@ -117,6 +136,7 @@ class Channel:
     epoch_gap: timedelta = timedelta(days=90)
     acknowledge: Acknowledge | None = None
     opening: Opening = AS_IT_COMES
+    callback: Callback | None = None  # where its carrier is told to send
 
     def is_complete(self, content: bytes) -> bool:
         """Whether the bytes end as their packing does, or, where there is none, as the format says."""

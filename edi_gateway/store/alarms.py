@@ -22,6 +22,7 @@ class AlarmKind(StrEnum):
     """What is wrong; the subject says with whom."""
 
     CHANNEL_FAILING = "channel_failing"  # its server cannot be polled or shows another key, or its requests are refused
+    REGISTRATION_FAILING = "registration_failing"  # its carrier does not renew what makes it send there
     INTAKE_PAUSED = "intake_paused"  # the database takes nothing, so nothing is fetched
     CONFIGURATION = "configuration"  # what lies in the configuration folder could not be loaded
     DEAD_LETTER = "dead_letter"  # files a customer will not get by themselves
@@ -35,7 +36,7 @@ class AlarmKind(StrEnum):
     DISABLED = "destination_disabled"  # nothing is sent there until a person says so
 
 
-_OF_CHANNELS: Final = (AlarmKind.CHANNEL_FAILING,)
+_OF_CHANNELS: Final = (AlarmKind.CHANNEL_FAILING, AlarmKind.REGISTRATION_FAILING)
 _OF_DESTINATIONS: Final = (
     AlarmKind.DEAD_LETTER,
     AlarmKind.SEALING_REFUSED,

@@ -32,6 +32,7 @@ from edi_gateway.store.owing import ControlNumber as ControlNumber  # noqa: PLC0
 from edi_gateway.store.owing import Outbox as Outbox  # noqa: PLC0414
 from edi_gateway.store.owing import OutboxState as OutboxState  # noqa: PLC0414
 from edi_gateway.store.owing import Told as Told  # noqa: PLC0414
+from edi_gateway.store.registering import RegistrationRow as RegistrationRow  # noqa: PLC0414
 from edi_gateway.store.tracking import TrackingCheck as TrackingCheck  # noqa: PLC0414
 
 METADATA: Final = Base.metadata
@@ -93,6 +94,7 @@ class Document(Base, table=True):
     __table_args__ = (
         Index("ix_document_carrier", "carrier", "digest"),
         Index("ix_document_state", "state", "id"),
+        Index("ix_document_channel", "channel", "received_at"),
         Index("ix_document_waiting", "channel", "id", **_where("state = 'received'")),
     )
 

@@ -19,14 +19,14 @@ from edi_gateway.quantities import Duration
 from edi_gateway.transports.http.options import HeaderName, Method, Secrets
 
 _PLACES: Final = ("timestamp", "method", "target", "body")
-_PLACE: Final = re.compile(r"\{(\w*)\}")
+PLACE: Final = re.compile(r"\{(\w*)\}")
 _MILLISECONDS: Final = 100_000_000_000  # a time in seconds is smaller than this until the year 5138
 _TOLERANCE: Final = timedelta(minutes=5)
 PREFIX: Final = "whsec_"
 
 
 def _is_template(text: str) -> str:
-    unknown = [name for name in _PLACE.findall(text) if name not in _PLACES]
+    unknown = [name for name in PLACE.findall(text) if name not in _PLACES]
     if unknown or "{body}" not in text:
         places = ", ".join(f"{{{name}}}" for name in _PLACES)
         raise ValueError(f"found {text!r}, expected {{body}} in it, and none but {places}")
@@ -127,7 +127,7 @@ def _parts(text: str, prefix: str) -> list[str]:
 
 
 def _filled(text: str, parts: dict[str, str]) -> bytes:
-    return _PLACE.sub(lambda place: parts[place[1]], text).encode("utf-8", "surrogateescape")
+    return PLACE.sub(lambda place: parts[place[1]], text).encode("utf-8", "surrogateescape")
 
 
 def digest(key: bytes, algorithm: str, before: bytes, body: bytes, after: bytes) -> bytes:

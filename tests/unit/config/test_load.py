@@ -56,7 +56,7 @@ def test_a_destination_is_built_from_its_customers_file(folder: Path) -> None:
     assert destination.control_numbers.key == "HUB:ZZZ>GLOBEX:14"
     assert (destination.control_numbers.start, destination.control_numbers.maximum) == (1, 99_999_999_999_999)
     assert destination.file_name(42, NOW) == "events_000042.edi"
-    assert (destination.events, destination.replace_unencodable) == ({"all"}, False)
+    assert (destination.events, destination.replace_unencodable) == (frozenset({"all"}), False)
     assert (destination.batch.every, destination.batch.at_most) == (timedelta(minutes=5), 500)
     assert destination.batch.max_bytes == 1_000_000
     assert sum(destination.retry, timedelta(0)) > timedelta(hours=72)

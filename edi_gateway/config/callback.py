@@ -1,0 +1,72 @@
+"""One channel that documents are sent to, without the rest of the configuration: no other partner's secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edi_gateway.config.agreement import receiving, registered
+from edi_gateway.config.http import Http
+from edi_gateway.config.load import load_installation
+from edi_gateway.errors import ConfigError
+from edi_gateway.located import Loc, Located, did_you_mean, load, validate
+from edi_gateway.plugging import make_plugin
+from edi_gateway.plugins import Receiver, plugin_classes
+from edi_gateway.transports.api_poll.registration import Registration
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """The channel as configured."""
+
+    name: str  # partner/channel
+    http: Http
+    source: Receiver
+    registration: Registration | None
+
+
+def receiving_channels(folder: Path) -> list[str]:
+    """The names of the channels that documents come to by themselves; needs no partner's secrets."""
+    return [name for name, _, _ in _receivers(folder)]
+
+
+def receiving_channel(folder: Path, name: str) -> Receiving:
+    """That channel with its secrets; raises ConfigError where there is none, or it cannot be used."""
+    http = load_installation(folder).gateway.http
+    if http.public_url is None:
+        raise ConfigError(
+            f"{folder / 'gateway.yaml'}: http.public_url is not set, expected where carriers reach this server, such as"
+            " http: {public_url: https://hub.example}"
+        )
+    places = {each: (located, loc) for each, located, loc in _receivers(folder)}
+    if name not in places:
+        known = ", ".join(places) or "none"
+        raise ConfigError(f"nothing is sent to a channel {name!r}{did_you_mean(name, places)}; there are: {known}")
+    located, loc = places[name]
+    source = make_plugin("sources", located, (*loc, "source"), {}, folder)
+    told = located.get((*loc, "registration")) is not None
+    registration = validate(Registration, located, (*loc, "registration")) if told else None
+    if not isinstance(source, Receiver):
+        raise ConfigError(f"{located.at(loc)}: {name} asks by itself, and gets nothing sent")
+    problems = [
+        *receiving(located, loc, source, http),
+        *registered(located, loc, source, registration, http),
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    return Receiving(name, http, source, registration)
+
+
+def _receivers(folder: Path) -> Iterator[tuple[str, Located, Loc]]:
+    classes = plugin_classes("sources")
+    for kind in ("carrier", "customer"):
+        for path in sorted((folder / f"{kind}s").glob("[!.]*.yaml")):
+            located = load(path)
+            channels = located.get(("channels",))
+            for name in channels if isinstance(channels, dict) else ():
+                loc: Loc = ("channels", name)
+                plugin = str(located.get((*loc, "source", "type")))
+                off = located.get((*loc, "enabled")) is False
+                if not off and plugin in classes and hasattr(classes[plugin], "answer"):
+                    yield f"{located.get((kind,))}/{name}", located, loc
