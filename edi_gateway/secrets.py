@@ -31,7 +31,7 @@ def _cover(value: object) -> SecretStr:
     return value if isinstance(value, SecretStr) else SecretStr(str(value))
 
 
-def _resolve(reference: SecretStr, _handler: object = None) -> SecretStr:
+def _resolve(reference: SecretStr, _handler: object) -> SecretStr:
     found = _REFERENCE.fullmatch(reference.get_secret_value())
     if found is None:
         raise ValueError("write a reference such as ${env:NAME}, never the secret itself")
@@ -43,8 +43,8 @@ def _resolve(reference: SecretStr, _handler: object = None) -> SecretStr:
     return KeptSecret(secret, found[0])
 
 
-def _resolve_reference(text: SecretStr, _handler: object) -> SecretStr:
-    return _resolve(text) if text.get_secret_value().startswith("${") else text
+def _resolve_reference(text: SecretStr, handler: object) -> SecretStr:
+    return _resolve(text, handler) if text.get_secret_value().startswith("${") else text
 
 
 def _variable(name: str) -> str:
