@@ -9,7 +9,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,13 @@ from rich.console import Console
 
 from demo import expected
 from demo.checks import checks
-from demo.configuration import users, write_configuration
+from demo.configuration import keys, users, write_configuration
 from demo.gateway import CommandError, Daemon, ask
+from demo.http_partners import CarrierApi, Shop, post, served
 from demo.outcome import Outcome, collect
 from demo.progress import Progress
 from demo.report import show
-from demo.scene import UPLOADS, Carriers, Upload
+from demo.scene import POSTS, UPLOADS, Carriers, Post, Upload
 from sftp_test_server.faults import OPERATIONS, Faults, Refuse
 from sftp_test_server.server import SftpTestServer
 
@@ -81,25 +83,52 @@ def _folder(*, keep: bool) -> Iterator[Path]:
 
 def _run(folder: Path, seconds: float, faults: Faults) -> bool:
     """Play the scene below ``folder`` and show what came of it; whether every claim holds."""
-    logins = users()
+    logins, secrets = users(), keys()
     mailboxes = folder / "mailboxes"
-    with SftpTestServer(mailboxes, logins, faults=faults) as server:
-        config = write_configuration(folder, server, logins)
+    api, shop = CarrierApi(secrets["fjordpak"]), Shop(secrets["umbra"])
+    with ExitStack() as running:
+        server = running.enter_context(SftpTestServer(mailboxes, logins, faults=faults))
+        asked_at, posted_to = running.enter_context(served(api.answer)), running.enter_context(served(shop.answer))
+        config = write_configuration(folder, server, logins, secrets, asked_at, posted_to)
         _console.print(
             f"[bold]sFTP server[/] on {server.host} port {server.port}; mailboxes of nordlog, kurier (carriers)"
         )
         _console.print("            and globex, initech (customers)")
-        customer, carrier, number = expected.SUBSCRIPTION
-        ask(config, "subscribe", customer, number, "--carrier", carrier)
-        _console.print(f"subscribed  {customer} to {number} of {carrier}, beyond its rules")
-        carriers = Carriers({name: server.home(name) / "out" for name in sorted({each.carrier for each in UPLOADS})})
+        _console.print(
+            f"[bold]HTTP[/]        tracking API of fjordpak (carrier) on {asked_at}; velopost (carrier) posts;"
+        )
+        _console.print(f"            web shop of umbra (customer) on {posted_to}")
+        for customer, carrier, number in expected.SUBSCRIPTIONS:
+            ask(config, "subscribe", customer, number, "--carrier", carrier)
+            _console.print(f"subscribed  {customer} to {number} of {carrier}, beyond its rules")
+        boxes = {name: server.home(name) / "out" for name in sorted({each.carrier for each in UPLOADS})}
+        scene = _Scene(Carriers(boxes), secrets["velopost"], shop)
         with Daemon(config, folder / "daemon.log") as daemon:
-            _watch(daemon, carriers, seconds)
-            outcome = collect(config, mailboxes, carriers, daemon, daemon.stop())
+            _watch(daemon, scene, seconds)
+            outcome = collect(config, mailboxes, scene.carriers, shop, scene.answered, daemon, daemon.stop())
     return _judge(outcome)
 
 
-def _watch(daemon: Daemon, carriers: Carriers, seconds: float) -> None:
+@dataclass(slots=True)
+class _Scene:
+    """Who acts, and what came back to those that post."""
+
+    carriers: Carriers
+    secret: str  # of velopost
+    shop: Shop
+    answered: list[int] = field(default_factory=list)
+
+    def act(self, elapsed: float, address: str) -> Iterator[str]:
+        """Do what is due that many seconds after the start, and say so."""
+        for upload in self.carriers.act(elapsed):
+            yield _written(upload, whole=upload.name in self.carriers.completed)
+        for due in POSTS[len(self.answered) :]:
+            if due.at <= elapsed and address:
+                self.answered.append(post(address, due, self.secret))
+                yield _posted(due, self.answered[-1])
+
+
+def _watch(daemon: Daemon, scene: _Scene, seconds: float) -> None:
     """Let carriers and gateway work, telling what happens, until all is there or the time is up."""
     begun = time.monotonic()
     progress, started = Progress(), 0.0
@@ -111,12 +140,16 @@ def _watch(daemon: Daemon, carriers: Carriers, seconds: float) -> None:
             why = "the daemon ended by itself" if ended else f"after {seconds:g} seconds not everything has arrived"
             _console.print(f"[red]{why}[/]")
             return
-        if _complete(progress):
+        if _complete(progress, scene):
             return
         started = started or (now if progress.started else 0.0)
-        for upload in carriers.act(now - started) if started else ():
-            _tell(now - begun, _written(upload, whole=upload.name in carriers.completed))
+        for line in scene.act(now - started, progress.address) if started else ():
+            _tell(now - begun, line)
         time.sleep(_TICK)
+
+
+def _posted(due: Post, status: int) -> str:
+    return f"velopost   posted: {due.about}; answered {status}"
 
 
 def _written(upload: Upload, *, whole: bool) -> str:
@@ -127,12 +160,13 @@ def _written(upload: Upload, *, whole: bool) -> str:
     return f"{upload.carrier:<9}  is writing {upload.name} ({upload.about})"
 
 
-def _complete(progress: Progress) -> bool:
-    """Whether every file was read and as many events were delivered as are expected."""
+def _complete(progress: Progress, scene: _Scene) -> bool:
+    """Whether every file was read and every request made, and as many events were delivered as are expected."""
     read = all(upload.name in progress.processed | progress.copies for upload in UPLOADS)
-    return read and all(
-        progress.delivered.get(f"{customer}/edi", 0) >= len(told) for customer, told in expected.TOLD.items()
-    )
+    owed = {f"{customer}/edi": len(told) for customer, told in expected.TOLD.items()}
+    owed["umbra/shop"] = len(expected.NOTIFIED)
+    told = all(progress.delivered.get(name, 0) >= count for name, count in owed.items())
+    return read and told and len(scene.answered) == len(POSTS)
 
 
 def _judge(outcome: Outcome) -> bool:

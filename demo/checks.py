@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from demo import expected
 from demo.outcome import Outcome
-from demo.scene import UPLOADS
+from demo.scene import POSTS, UPLOADS
+
+_OF_FILES: Final = {"nordlog/status-files", "kurier/scans"}
 
 
 class Check(NamedTuple):
@@ -31,6 +33,8 @@ def checks(outcome: Outcome) -> list[Check]:
             Check(f"{name} received what it asked for, each event once", list(_told(outcome, name)))
             for name in expected.TOLD
         ),
+        Check("every request of velopost was answered, its copy dropped", list(_answered(outcome))),
+        Check("umbra was notified of each change of status once, signed and in order", list(_notified(outcome))),
         Check("every outbound file is sound EDIFACT, numbered without a gap", list(_sound(outcome))),
         Check("every delivery needed one attempt, and nothing is left waiting", list(_attempts(outcome))),
         Check("the daemon stopped cleanly", [f"exit code {outcome.exit_code}"] if outcome.exit_code else []),
@@ -43,8 +47,9 @@ def _taken(outcome: Outcome) -> Iterator[str]:
         if size != len(upload.content):
             yield f"{upload.name}: {size or 'no'} bytes, expected {len(upload.content)}"
     yield from (f"{name} is still in its carrier's mailbox" for name in outcome.left)
-    if len(outcome.documents) != len(UPLOADS):
-        yield f"{len(outcome.documents)} documents, expected {len(UPLOADS)}"
+    files = [document for document in outcome.documents if document["channel"] in _OF_FILES]
+    if len(files) != len(UPLOADS):
+        yield f"{len(files)} files, expected {len(UPLOADS)}"
 
 
 def _patient(outcome: Outcome) -> Iterator[str]:
@@ -93,6 +98,27 @@ def _told(outcome: Outcome, customer: str) -> Iterator[str]:
     yield from (f"too much: {' '.join(event)}" for event in (told - wanted).elements())
 
 
+def _answered(outcome: Outcome) -> Iterator[str]:
+    if list(outcome.answered) != [200] * len(POSTS):
+        yield f"answered {outcome.answered}"
+    posted = [document for document in outcome.documents if document["channel"] == "velopost/scans"]
+    copies = sum(document["duplicate_of"] is not None for document in posted)
+    if (len(posted), copies) != (len(POSTS), 1):
+        yield f"{len(posted)} documents, {copies} of them copies, expected {len(POSTS)} and 1"
+
+
+def _notified(outcome: Outcome) -> Iterator[str]:
+    yield from outcome.forged
+    said = [(one["data"]["tracker"]["trackingCode"], one["data"]["tracker"]["status"]) for one in outcome.notified]
+    for number in {number for number, _ in expected.NOTIFIED}:
+        seen = [status for name, status in said if name == number]
+        wanted = [status for name, status in expected.NOTIFIED if name == number]
+        if seen != wanted:
+            yield f"{number}: notified of {seen}, expected {wanted}"
+    if len(said) != len(expected.NOTIFIED):
+        yield f"{len(said)} notifications, expected {len(expected.NOTIFIED)}"
+
+
 def _sound(outcome: Outcome) -> Iterator[str]:
     for customer, files in outcome.received.items():
         if not files:
@@ -113,5 +139,6 @@ def _attempts(outcome: Outcome) -> Iterator[str]:
             yield f"{delivery['name']}: {delivery['state']} after {delivery['attempts']} attempts"
     if outcome.outbox["pending"] or outcome.outbox["refused"]:
         yield f"in the outbox: {outcome.outbox}"
-    if {delivery["name"] for delivery in outcome.deliveries} != files:
+    sent = {delivery["name"] for delivery in outcome.deliveries if delivery["destination"] != "umbra/shop"}
+    if sent != files:
         yield f"{len(outcome.deliveries)} deliveries, {len(files)} files at the customers"

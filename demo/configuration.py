@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,7 @@ _GATEWAY: Final = """\
 # Every key there is, with its meaning: config/reference/gateway.yaml
 identity: "HUB:ZZZ"
 stop_timeout: 10s
+http: {address: "127.0.0.1:0"}
 log: {format: json}
 """
 
@@ -60,6 +63,32 @@ channels:
       after: delete
     format: {{type: edifact}}
     mapping: kurier/iftsta
+"""
+
+_VELOPOST: Final = """\
+carrier: velopost
+timezone: Europe/Zurich
+channels:
+  scans:
+    source:
+      type: webhook
+      auth: {{type: hmac, header: X-Velopost-Signature, secret: "${{file:{secrets}/velopost}}"}}
+    mapping: velopost/events
+"""
+
+_FJORDPAK: Final = """\
+carrier: fjordpak
+timezone: Europe/Oslo
+channels:
+  api:
+    every: 1s
+    source:
+      type: api_poll
+      request: {{url: "http://{api}/v2/parcels/{{number}}"}}
+      allow_http: true
+      auth: {{type: api_key, header: X-API-Key, key: "${{file:{secrets}/fjordpak}}"}}
+      schedule: {{phases: [{{every: 2s}}]}}
+    mapping: fjordpak/track
 """
 
 _GLOBEX: Final = """\
@@ -112,30 +141,62 @@ destinations:
     file_name: "INI{{control:05}}.edi"
 """
 
+_UMBRA: Final = """\
+customer: umbra
+receives:
+  - {{carrier: velopost, account: "7100"}}
+destinations:
+  shop:
+    sink:
+      type: webhook
+      url: "http://{shop}"
+      secret: "${{file:{secrets}/umbra}}"
+      allow: [http, private]
+    layout: tracker
+    vocabulary: nine_status
+    order: shipment
+"""
+
 
 def users() -> list[User]:
-    """The four partners' logins, with passwords made for this run."""
+    """The logins of the partners that use sFTP, with passwords made for this run."""
     return [User(name, secrets.token_urlsafe(12), folders=folders) for name, folders in _FOLDERS.items()]
 
 
-def write_configuration(folder: Path, server: SftpTestServer, logins: list[User]) -> Path:
-    """Write configuration, passwords and a copy of the mappings below ``folder``; return the configuration's folder."""
+def keys() -> dict[str, str]:
+    """What the partners that use HTTP know, made for this run."""
+    signing = base64.b64encode(secrets.token_bytes(32)).decode()
+    return {"velopost": secrets.token_urlsafe(24), "fjordpak": secrets.token_urlsafe(24), "umbra": f"whsec_{signing}"}
+
+
+def write_configuration(
+    folder: Path, server: SftpTestServer, logins: list[User], hidden_keys: Mapping[str, str], api: str, shop: str
+) -> Path:
+    """Write configuration, secrets and a copy of the mappings below ``folder``; return the configuration's folder.
+
+    ``api`` and ``shop`` are the addresses of the carrier that is asked and of the customer that is posted to.
+    """
     shutil.copytree(next(path for path in _SHIPPED if path.is_dir()), folder / "mappings")
     hidden = folder / "secrets"
     hidden.mkdir(mode=0o700)
-    for user in logins:
-        (hidden / user.name).write_text(user.password or "", encoding="utf-8")
+    for name, secret in {**{user.name: user.password or "" for user in logins}, **hidden_keys}.items():
+        (hidden / name).write_text(secret, encoding="utf-8")
     values = {
         "host": server.host,
         "port": server.port,
         "host_key": server.host_key_line.partition(" ")[2],
         "secrets": hidden,
+        "api": api,
+        "shop": shop,
     }
     config = folder / "config"
     files = {
         "gateway.yaml": _GATEWAY,
         "carriers/nordlog.yaml": _NORDLOG.format(**values),
         "carriers/kurier.yaml": _KURIER.format(**values),
+        "carriers/velopost.yaml": _VELOPOST.format(**values),
+        "carriers/fjordpak.yaml": _FJORDPAK.format(**values),
+        "customers/umbra.yaml": _UMBRA.format(**values),
         "customers/globex.yaml": _GLOBEX.format(**values),
         "customers/initech.yaml": _INITECH.format(**values),
     }

@@ -30,13 +30,24 @@ _INITECH: Final = (
 )
 
 TOLD: Final = {"globex": _GLOBEX, "initech": _INITECH}
+# Umbra: changes of status, in the nine words: of its account at velopost, and of the parcel it subscribed to.
+NOTIFIED: Final = (
+    ("VP300200101", "PICKED_UP"),
+    ("VP300200101", "IN_TRANSIT"),
+    ("VP300200101", "OUT_FOR_DELIVERY"),
+    ("VP300200101", "DELIVERED"),
+    ("FJ880031NO", "PICKED_UP"),
+    ("FJ880031NO", "IN_TRANSIT"),
+    ("FJ880031NO", "OUT_FOR_DELIVERY"),
+)
+
 RECIPIENTS: Final = {"globex": ("GLOBEX:14", "D:01B"), "initech": ("INITECH:ZZZ", "D:96A")}  # UNB S003, UNH S009
 
 # What no customer is told: a parcel of an account nobody asked for, and for Initech a scan that came late.
-EVENTS: Final = 16
-EVENTS_TOLD_TWICE: Final = 1  # the delivery of NLGU4428167, by another file in other words
+EVENTS: Final = 23
+EVENTS_TOLD_TWICE: Final = 3  # the delivery of NLGU4428167, by another file in other words; FJ880031NO, asked again
 
-SUBSCRIPTION: Final = ("initech", "nordlog", "NLGU4431052")
+SUBSCRIPTIONS: Final = (("initech", "nordlog", "NLGU4431052"), ("umbra", "fjordpak", "FJ880031NO"))
 
 # Where, what stood there: minute 75.
 QUARANTINED: Final = ("NL_IFTSTA_880057.edi", "880057002", 9, "DTM", "202503181075")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from demo.configuration import MAILBOXES
 from demo.gateway import Daemon, Json, ask_all
+from demo.http_partners import Shop
 from demo.outbound import Outbound, read
 from demo.scene import Carriers
 
@@ -23,6 +24,9 @@ class Outcome:
     deliveries: Sequence[Json]
     outbox: Json  # destination → events that wait, or cannot be written
     received: Mapping[str, Sequence[Outbound]]  # customer → files in its mailbox, in the order of their names
+    notified: Sequence[Json]  # what umbra's shop took, in order
+    forged: Sequence[str]  # what it refused for its signature
+    answered: Sequence[int]  # status of each request of velopost
     left: Sequence[str]  # files still in the carriers' outboxes
     completed: Mapping[str, datetime]  # file → when the carrier wrote its last byte
     taken: Mapping[str, datetime]  # file → when the gateway had it
@@ -33,7 +37,15 @@ class Outcome:
         return next((document for document in self.documents if document["name"] == name), {})
 
 
-def collect(config: Path, mailboxes: Path, carriers: Carriers, daemon: Daemon, exit_code: int) -> Outcome:
+def collect(
+    config: Path,
+    mailboxes: Path,
+    carriers: Carriers,
+    shop: Shop,
+    answered: Sequence[int],
+    daemon: Daemon,
+    exit_code: int,
+) -> Outcome:
     """Ask for everything. Raises CommandError, and what `outbound.read` raises."""
     documents, quarantine, unmapped, deliveries, (status,) = ask_all(
         config, ("documents", "list"), ("quarantine", "list"), ("unmapped",), ("deliveries", "list"), ("status",)
@@ -45,6 +57,9 @@ def collect(config: Path, mailboxes: Path, carriers: Carriers, daemon: Daemon, e
         deliveries=deliveries[::-1],
         outbox=status["outbox"],
         received={customer: _files(mailboxes / customer / folder) for customer, folder in MAILBOXES.items()},
+        notified=shop.taken,
+        forged=shop.refused,
+        answered=answered,
         left=[path.name for box in carriers.outboxes.values() for path in sorted(box.iterdir()) if path.is_file()],
         completed=carriers.completed,
         taken={

@@ -16,6 +16,7 @@ class Progress:
     """How far everything is, as the log says it."""
 
     started: bool = False
+    address: str = ""  # where the gateway listens
     processed: set[str] = field(default_factory=set)
     copies: set[str] = field(default_factory=set)
     sealed: dict[str, tuple[str, int]] = field(default_factory=dict)  # file → destination, events
@@ -34,6 +35,11 @@ class Progress:
 def _started(progress: Progress, record: Json) -> str:
     progress.started = True
     return f"daemon     started: {record['channels']} channels, {record['destinations']} destinations"
+
+
+def _listening(progress: Progress, record: Json) -> str:
+    progress.address = record["address"]
+    return f"daemon     listens on {record['address']}"
 
 
 def _received(progress: Progress, record: Json) -> str:
@@ -71,6 +77,7 @@ def _details(record: Json) -> str:
 
 _LINES: Final[dict[str, Callable[[Progress, Json], str]]] = {
     "daemon.started": _started,
+    "http.listening": _listening,
     "document.received": _received,
     "document.processed": _processed,
     "delivery.sealed": _sealed,

@@ -1,4 +1,4 @@
-"""What happens at the carriers: which file they put into their mailbox, when, and how long they take over it."""
+"""What happens at the carriers: which file, request or answer comes from them, and when."""
 
 from __future__ import annotations
 
@@ -34,6 +34,68 @@ UPLOADS: Final = (
     Upload("kurier", "KU_IFTSTA_1202.edi", "parcels; not to be taken yet", at=0.5, lasting=5),
     Upload("nordlog", "NL_IFTSTA_880057.edi", "containers, D.01B, codes of 87; a bad message", at=2),
     Upload("nordlog", "NL_IFTSTA_880041_1.edi", "the first file once more", at=3.5, copy_of="NL_IFTSTA_880041.edi"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One request of a carrier that posts; ``at`` as above."""
+
+    about: str
+    at: float
+    body: dict[str, object]
+
+
+def _scans(message: str, *scans: tuple[str, str, str, str]) -> dict[str, object]:
+    told = [
+        {"code": code, "text": text, "time": when, "town": town, "country": "CH"} for code, text, when, town in scans
+    ]
+    parcel = {"number": "VP300200101", "account": "7100", "order": "UMB-5511", "scans": told}
+    return {"message": message, "parcel": parcel}
+
+
+_COLLECTED: Final = _scans(
+    "b7f1-0092",
+    ("ABH", "Abgeholt", "2025-03-17T17:40:02+01:00", "Bern"),
+    ("UML", "Umgeladen", "2025-03-17T21:12:40+01:00", "Olten"),
+)
+POSTS: Final = (
+    Post("collected, transshipped", at=0.5, body=_COLLECTED),
+    Post("the same once more, as if it had heard no answer", at=1.5, body=_COLLECTED),
+    Post(
+        "on tour, delivered",
+        at=3,
+        body=_scans(
+            "b7f1-0107",
+            ("TOU", "Auf Tour", "2025-03-18T08:05:11+01:00", "Basel"),
+            ("ZUG", "Zugestellt", "2025-03-18T09:47:30+01:00", "Basel"),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an API says of a parcel from ``at`` on, seconds after it began to serve."""
+
+    number: str
+    at: float
+    body: dict[str, object]
+
+
+def _history(*scans: tuple[str, str, str, str]) -> dict[str, object]:
+    told = [
+        {"status": code, "note": text, "at": when, "place": place, "land": "NO"} for code, text, when, place in scans
+    ]
+    return {"parcel": "FJ880031NO", "reference": "UMB-5519", "history": told}
+
+
+_BERGEN: Final = ("20", "Hentet hos avsender", "17.03.2025 14:05", "Bergen")
+_VOSS: Final = ("30", "Under transport", "17.03.2025 22:30", "Voss")
+_OSLO: Final = ("50", "Lastet for utlevering", "18.03.2025 07:15", "Oslo")
+ANSWERS: Final = (
+    Answer("FJ880031NO", at=0, body=_history(_VOSS, _BERGEN)),
+    Answer("FJ880031NO", at=5, body=_history(_OSLO, _VOSS, _BERGEN)),
 )
 
 
