@@ -21,11 +21,10 @@ _PATIENCE: Final = 10.0  # seconds
 
 
 def post(address: str, what: Post, secret: str) -> int:
-    """Post a carrier's request to the gateway as the carrier would; return the status of the answer."""
+    """Post a carrier's request to the gateway's address, as the carrier would; return the status of the answer."""
     body = json.dumps(what.body).encode()
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    host, _, port = address.rpartition(":")
-    connection = HTTPConnection(host, int(port), timeout=_PATIENCE)
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=_PATIENCE)
     try:
         headers = {"Content-Type": "application/json", "X-Velopost-Signature": signature}
         connection.request("POST", "/inbound/velopost/scans", body, headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
@@ -36,3 +37,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 -- as pytest calls it
+    """Two workers a processor, as many tests wait for servers and for time to pass."""
+    return min(2 * len(os.sched_getaffinity(0)), 16)
