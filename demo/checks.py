@@ -109,7 +109,7 @@ def _answered(outcome: Outcome) -> Iterator[str]:
 
 def _notified(outcome: Outcome) -> Iterator[str]:
     yield from outcome.forged
-    said = [(one["data"]["tracker"]["trackingCode"], one["data"]["tracker"]["status"]) for one in outcome.notified]
+    said = [(one["shipment"]["tracking_number"], one["status"]) for one in outcome.notified]
     for number in {number for number, _ in expected.NOTIFIED}:
         seen = [status for name, status in said if name == number]
         wanted = [status for name, status in expected.NOTIFIED if name == number]

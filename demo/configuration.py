@@ -152,7 +152,7 @@ destinations:
       url: "http://{shop}"
       secret: "${{file:{secrets}/umbra}}"
       allow: [http, private]
-    layout: tracker
+    layout: canonical
     vocabulary: nine_status
     order: shipment
 """

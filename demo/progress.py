@@ -60,12 +60,14 @@ def _processed(progress: Progress, record: Json) -> str:
 
 
 def _sealed(progress: Progress, record: Json) -> str:
+    if "notifications" in record:
+        return f"[magenta]sealed[/]     {record['notifications']} notifications for {record['destination']}"
     progress.sealed[record["file"]] = record["destination"], record["events"]
     return f"[magenta]sealed[/]     {record['file']} for {record['destination']}: {record['events']} events"
 
 
 def _delivered(progress: Progress, record: Json) -> str:
-    destination, events = progress.sealed[record["file"]]
+    destination, events = progress.sealed.get(record["file"], (record["destination"], 1))  # 1: a notification
     progress.delivered[destination] = progress.delivered.get(destination, 0) + events
     return f"[green]delivered[/]  {record['file']}: {record['receipt']}"
 

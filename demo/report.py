@@ -27,6 +27,7 @@ def show(console: Console, outcome: Outcome, verdicts: Sequence[Check]) -> None:
     _show_quarantine(console, outcome)
     _show_unmapped(console, outcome)
     _show_files_out(console, outcome)
+    _show_notifications(console, outcome)
     _headline(console, "What the demo claims")
     for check in verdicts:
         console.print(f"  [red]✗ {check.claim}[/]" if check.deviations else f"  [green]✓[/] {check.claim}")
@@ -80,6 +81,18 @@ def _show_files_out(console: Console, outcome: Outcome) -> None:
     for customer, files in outcome.received.items():
         for file in files:
             table.add_row(customer, file.name, file.recipient, file.directory, str(len(file.told)))
+    console.print(table)
+
+
+def _show_notifications(console: Console, outcome: Outcome) -> None:
+    _headline(console, f"Notifications: {len(outcome.notified)}")
+    table = _table("customer", "shipment", "number", "from", "to", "at")
+    for told in outcome.notified:
+        shipment, event = told["shipment"], told["event"]
+        name = f"{shipment['carrier']} {shipment['tracking_number']}"
+        table.add_row(
+            "umbra", name, str(told["sequence"]), told["previous_status"], told["status"], event["occurred_at"]
+        )
     console.print(table)
 
 

@@ -76,10 +76,10 @@ POSTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an API says of a parcel from ``at`` on, seconds after it began to serve."""
+    """What an API says of a parcel until it has been asked ``asked`` times."""
 
     number: str
-    at: float
+    asked: int
     body: dict[str, object]
 
 
@@ -94,8 +94,8 @@ _BERGEN: Final = ("20", "Hentet hos avsender", "17.03.2025 14:05", "Bergen")
 _VOSS: Final = ("30", "Under transport", "17.03.2025 22:30", "Voss")
 _OSLO: Final = ("50", "Lastet for utlevering", "18.03.2025 07:15", "Oslo")
 ANSWERS: Final = (
-    Answer("FJ880031NO", at=0, body=_history(_VOSS, _BERGEN)),
-    Answer("FJ880031NO", at=5, body=_history(_OSLO, _VOSS, _BERGEN)),
+    Answer("FJ880031NO", asked=2, body=_history(_VOSS, _BERGEN)),
+    Answer("FJ880031NO", asked=1_000_000, body=_history(_OSLO, _VOSS, _BERGEN)),
 )
 
 

@@ -136,7 +136,7 @@ def load_config(folder: Path) -> Config:
     problems += one_sequence(destinations)
     if problems or gateway is None:
         raise ConfigError(*sorted(set(problems), key=_place))
-    feeds = tuple(feed for file in customers if file.model for feed in _feed(file.model))
+    feeds = tuple(file.model.feed() for file in customers if file.model and file.model.api)
     return Config(load_installation(folder), tuple(channels), tuple(destinations), feeds)
 
 
@@ -385,12 +385,6 @@ class _Building:
         if self.library is not None and isinstance(name, str):
             self.problems.attempt(partial(self.library.find, name, asked_at))
         return asked_at
-
-
-def _feed(model: CustomerFile) -> Iterator[partners.Feed]:
-    """Whom the API answers, if the customer may use it."""
-    if model.api:
-        yield partners.Feed(model.customer, partial(wanted, model.receives), model.api.per_second, model.api.burst)
 
 
 def _common(file: CustomerFile, name: str, retry: Sequence[timedelta]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -19,7 +20,8 @@ from edi_gateway.config.database import DEFAULT_DATABASE, DatabaseUrl
 from edi_gateway.config.destinations import DestinationOptions
 from edi_gateway.config.fields import Name, PartyText, Section, Zone, as_list
 from edi_gateway.config.http import Http
-from edi_gateway.config.rules import Rule
+from edi_gateway.config.rules import Rule, wanted
+from edi_gateway.pipeline import partners
 from edi_gateway.quantities import Duration, Size
 from edi_gateway.transforms.options import Unpack
 
@@ -150,6 +152,11 @@ class CustomerFile(Section):
     channels: dict[Name, CustomerChannelOptions] = Field(
         default={}, description="the channels by which the customer's acknowledgements come, by name"
     )
+
+    def feed(self) -> partners.Feed:
+        """Whom the API answers."""
+        allowed = self.api or Api()
+        return partners.Feed(self.customer, partial(wanted, self.receives), allowed.per_second, allowed.burst)
 
     @model_validator(mode="after")
     def _receives_something(self) -> CustomerFile:

@@ -17,7 +17,7 @@ from demo import expected
 from demo.checks import checks
 from demo.outbound import Outbound
 from demo.outcome import Outcome
-from demo.scene import UPLOADS, Carriers
+from demo.scene import POSTS, UPLOADS, Carriers
 from tests.guards.project import ROOT
 
 
@@ -90,6 +90,7 @@ def outcome() -> Outcome:
     documents: list[dict[str, Any]] = [
         {
             "id": ids[upload.name],
+            "channel": "nordlog/status-files",
             "name": upload.name,
             "size": len(upload.content),
             "duplicate_of": ids.get(upload.copy_of),
@@ -98,6 +99,16 @@ def outcome() -> Outcome:
             "events_duplicate": 0,
         }
         for upload in UPLOADS
+    ]
+    documents += [
+        {
+            "id": 90 + number,
+            "name": f"post{number}",
+            "channel": "velopost/scans",
+            "duplicate_of": 90 if number == 1 else None,
+        }
+        | {"size": 0, "state": "processed", "events_new": 0, "events_duplicate": 0}
+        for number in range(len(POSTS))
     ]
     documents[0] |= {"events_new": expected.EVENTS, "events_duplicate": expected.EVENTS_TOLD_TWICE}
     file, message, segment, tag, found = expected.QUARANTINED
@@ -110,9 +121,15 @@ def outcome() -> Outcome:
         documents=documents,
         quarantine=[{"document": ids[file], "at": f"message {message}, segment {segment} {tag}", "found": found}],
         unmapped=[{"carrier": carrier, "code": code, "count": events}],
-        deliveries=[{"name": f"{name}00001.edi", "state": "delivered", "attempts": 1} for name in files],
+        deliveries=[
+            {"name": f"{name}00001.edi", "destination": f"{name}/edi", "state": "delivered", "attempts": 1}
+            for name in files
+        ],
         outbox={"pending": {}, "refused": {}},
         received=files,
+        notified=[{"shipment": {"tracking_number": number}, "status": status} for number, status in expected.NOTIFIED],
+        forged=(),
+        answered=[200] * len(POSTS),
         left=(),
         completed={upload.name: now for upload in UPLOADS},
         taken={upload.name: now for upload in UPLOADS},
@@ -136,6 +153,12 @@ def _tampered(outcome: Outcome) -> Iterator[Outcome]:
     yield replace(outcome, deliveries=[one | {"attempts": 2} for one in outcome.deliveries])
     yield replace(outcome, outbox={"pending": {"globex/edi": 1}, "refused": {}})
     yield replace(outcome, left=("NL.edi",))
+    yield replace(outcome, notified=outcome.notified[1:])
+    yield replace(outcome, notified=[*outcome.notified, outcome.notified[0]])
+    yield replace(outcome, notified=outcome.notified[::-1])
+    yield replace(outcome, forged=["/webhook/shipment"])
+    yield replace(outcome, answered=[200, 401, 200])
+    yield replace(outcome, documents=[one | {"duplicate_of": 1} for one in outcome.documents])
     yield replace(outcome, taken={name: when - timedelta(seconds=1) for name, when in outcome.taken.items()})
     yield replace(outcome, exit_code=-9)
 

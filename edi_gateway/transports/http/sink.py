@@ -12,7 +12,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import httpcore
@@ -62,6 +62,7 @@ class WebhookSink(Plugin):
 
     # An error about any key would show the whole of the input otherwise, secrets included.
     model_config = ConfigDict(hide_input_in_errors=True)
+    one_by_one: ClassVar = True  # each document tells one event
 
     allow: Annotated[frozenset[_Pass], BeforeValidator(one_or_more)] = Field(
         frozenset(),
