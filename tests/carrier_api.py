@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -50,12 +51,14 @@ def events(*numbers: str, code: str = "TRANSIT", at: str = "2026-03-01T08:00:00Z
 class CarrierApi:
     """The server; ``answer`` is what it does, and may be changed while it runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answer: Callable[[Asked], Reply] = lambda asked: events(asked.number)
         self.asked: list[Asked] = []
         self.ended = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def numbers(self) -> list[str]:

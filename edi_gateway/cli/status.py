@@ -20,6 +20,7 @@ from edi_gateway.pipeline.views import stranded_line, utc
 from edi_gateway.store.alarms import alarms
 from edi_gateway.store.engine import Database
 from edi_gateway.store.missed import counts as counts_missed
+from edi_gateway.store.refused import refused_since
 from edi_gateway.store.shipments import Overview, overview
 from edi_gateway.store.tracked import Tracked, counts
 from edi_gateway.store.waiting import Stranded, stranded
@@ -33,6 +34,7 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
     with settings.database() as db:
         found, standing, tracked = overview(db), alarms(db), counts(db)
         lost, uncaught = _stranded(db, settings), _missed(db, settings)
+        refused = refused_since(db, (utc_now() - _LATELY).date())
     if as_json:
         print_json(
             {
@@ -52,12 +54,18 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
                     for one in standing
                 ],
                 "missed": dict(uncaught),
+                "refused_requests": [one.model_dump(mode="json") for one in refused],
                 "stranded": [asdict(one) for one in lost],
             }
         )
         return
     _say(found)
     _say_tracked(tracked)
+    for day in refused:
+        console.print(
+            f"[bold]refused[/]     {text(day.channel) or 'no such channel'}: {day.count} requests on {day.day} with"
+            f" {day.status}, the last at {day.last_at:%H:%M} UTC: {text(day.why)}"
+        )
     for carrier, count in uncaught.items():
         console.print(
             f"[yellow]look at[/]     {count} events of the last day that polling told and {text(carrier)}'s webhook did"

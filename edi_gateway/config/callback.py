@@ -46,7 +46,8 @@ def receiving_channel(folder: Path, name: str) -> Receiving:
     located, loc = places[name]
     source = make_plugin("sources", located, (*loc, "source"), {}, folder)
     told = located.get((*loc, "registration")) is not None
-    registration = validate(Registration, located, (*loc, "registration")) if told else None
+    context = {"folder": folder}
+    registration = validate(Registration, located, (*loc, "registration"), context=context) if told else None
     if not isinstance(source, Receiver):
         raise ConfigError(f"{located.at(loc)}: {name} asks by itself, and gets nothing sent")
     problems = [

@@ -54,6 +54,9 @@ class Http(Section):
         (), description="networks of the proxies whose X-Forwarded-For and other headers are believed"
     )
     max_connections: int = Field(1_000, ge=1, description="connections at a time; more are turned away with 503")
+    max_per_address: int = Field(
+        200, ge=1, description="connections at a time of one client, or its requests where they come through a proxy"
+    )
     max_waiting: Size = Field(
         200_000_000, ge=1, description="bytes of bodies that are being read or committed; more are refused with 503"
     )

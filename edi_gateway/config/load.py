@@ -378,7 +378,7 @@ class _Building:
     def _section(self, model: type[_Model], located: Located, loc: Loc) -> _Model | None:
         if not isinstance(located.get(loc), dict):
             return None  # there are none, or the file's own model says what is wrong
-        return self.problems.attempt(partial(validate, model, located, loc))
+        return self.problems.attempt(partial(validate, model, located, loc, context={"folder": self.folder}))
 
     def _mapping(self, located: Located, loc: Loc) -> str:
         name, asked_at = located.get(loc), f"{located.at(loc)}: "

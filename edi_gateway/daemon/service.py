@@ -33,6 +33,7 @@ log = structlog.get_logger()
 _TICK: Final = 1.0  # seconds between two looks for what is due at destinations
 _LEFT_OVER: Final = 5.0  # seconds between two looks for documents a failure, or a person, left to be processed
 _WATCH: Final = 30.0  # seconds between two looks for acknowledgements that are overdue
+_REFUSED: Final = 5.0  # seconds between two times that refused requests are written down
 _REGISTRATIONS: Final = 1.0  # seconds between two looks for registrations that have to be renewed
 _THREADS: Final = 64
 _UNWIND: Final = 2.0  # seconds for what is cut off to let go
@@ -85,6 +86,7 @@ class Daemon:
         self._every(_TICK, "deliver", self._deliver_due)
         self._every(_LEFT_OVER, "process", self._process_left_over)
         self._every(_WATCH, "acknowledgements", self._watch_acknowledgements)
+        self._every(_REFUSED, "refused requests", self._serving.write_down)
         self._every(_REGISTRATIONS, "registrations", self._renew_due)
         self._scheduler.start()
         log.info("daemon.started", channels=len(loaded.wired.channels), destinations=len(loaded.wired.destinations))
@@ -258,7 +260,8 @@ class Daemon:
         for task in late:
             task.cancel()
         self._scheduler.shutdown(wait=False)
-        await asyncio.wait({*late, asyncio.ensure_future(self._wired.close())}, timeout=_UNWIND)
+        ending = (self._wired.close(), self._serving.write_down())
+        await asyncio.wait({*late, *map(asyncio.ensure_future, ending)}, timeout=_UNWIND)
         seconds = round((utc_now() - started).total_seconds(), 2)
         log.info("daemon.stopped", abandoned=sorted(task.get_name() for task in late), seconds=seconds)
         return not late

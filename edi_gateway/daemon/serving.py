@@ -36,6 +36,7 @@ class Serving:
         self._wired = wired
         self._listener: Listener | None = None
         self._place: Place | None = None
+        self._refusals: Refusals | None = None
         self._why_not: dict[str, str] = {}
 
     def listen(self, place: Place, wake: Callable[[str], None]) -> None:
@@ -49,7 +50,8 @@ class Serving:
             self._listener.renew()
             return
         receiving = Receiving(self._db, self._gate, wake)
-        inbound = Inbound(self._channel, receiving, Refusals(self._let_in), place.options)
+        self._refusals = Refusals(self._let_in)
+        inbound = Inbound(self._channel, receiving, self._refusals, place.options)
         app = make_app(inbound, make_api(self._db, self._feed, self._carriers))
         self._listener, self._place = Listener(app, place), place
         self._turns.start(_TURN, self._listener.serve)
@@ -68,6 +70,12 @@ class Serving:
 
     def _carriers(self) -> set[str]:
         return {channel.partner.carrier for channel in self._wired().channels.values() if channel.mapping}
+
+    async def write_down(self) -> None:
+        """Let everybody see how many requests were refused."""
+        refused = self._refusals.untold() if self._refusals else []
+        if self._refusals and refused and not await self._work.count_refused(refused):
+            self._refusals.give_back(refused)
 
     def _let_in(self, channel: str, why_not: str) -> None:
         self._why_not[channel] = why_not

@@ -25,6 +25,8 @@ from edi_gateway.pipeline.views import stranded_line
 from edi_gateway.store import inbox, registrations
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, clear_gone, raise_alarm
 from edi_gateway.store.engine import Database
+from edi_gateway.store.refused import Refused
+from edi_gateway.store.refused import add as add_refused
 from edi_gateway.store.waiting import stranded
 from edi_gateway.wiring import Wired
 
@@ -66,6 +68,15 @@ class Work:
             await self._tell(raise_alarm, AlarmKind.CHANNEL_FAILING, channel, why_not)
         else:
             await self._tell(clear_alarm, AlarmKind.CHANNEL_FAILING, channel)
+
+    async def count_refused(self, refused: Sequence[Refused]) -> bool:
+        """Write down what was refused; False when the database takes nothing now."""
+        try:
+            await asyncio.to_thread(add_refused, self._db, refused)
+        except StorageError as error:
+            await self._gate.close(error)
+            return False
+        return True
 
     async def process(self, channel: Channel, audience: Audience) -> int:
         """Process what a channel brought; returns how many documents."""

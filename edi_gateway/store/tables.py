@@ -32,6 +32,7 @@ from edi_gateway.store.owing import ControlNumber as ControlNumber  # noqa: PLC0
 from edi_gateway.store.owing import Outbox as Outbox  # noqa: PLC0414
 from edi_gateway.store.owing import OutboxState as OutboxState  # noqa: PLC0414
 from edi_gateway.store.owing import Told as Told  # noqa: PLC0414
+from edi_gateway.store.registering import RefusedRequests as RefusedRequests  # noqa: PLC0414
 from edi_gateway.store.registering import RegistrationRow as RegistrationRow  # noqa: PLC0414
 from edi_gateway.store.tracking import TrackingCheck as TrackingCheck  # noqa: PLC0414
 

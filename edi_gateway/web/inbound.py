@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -20,11 +22,12 @@ from edi_gateway.pipeline.partners import Channel
 from edi_gateway.pipeline.receiving import Receiving
 from edi_gateway.plugins import Answer, Receiver, Request
 from edi_gateway.web.body import Body, Room
-from edi_gateway.web.origin import origin
+from edi_gateway.web.origin import neighbourhood, origin
 from edi_gateway.web.refusals import Refusals
 
 log = structlog.get_logger()
 _COME_AGAIN: Final = 10  # seconds
+_SOON: Final = 1
 
 
 class Inbound:
@@ -39,6 +42,8 @@ class Inbound:
         self._trusted = options.trusted_proxies
         self._body_seconds = options.body_timeout.total_seconds()
         self._room = Room(options.max_waiting)
+        self._most = options.max_per_address
+        self._under_way: Counter[object] = Counter()  # requests that came through a proxy, by who asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -58,7 +63,8 @@ class Inbound:
         request = self._request(scope, headers, body)
         channel = self._find(name)
         try:
-            answer = await self._asked(channel, request)
+            with self._counted(request):
+                answer = await self._asked(channel, request)
         except RequestRefusedError as error:
             self._refusals.refused(name if channel else "", error, str(request.client))
             return await _refusal(error.status, error.retry_after, headers, body)
@@ -79,6 +85,24 @@ class Inbound:
             # As a channel answers that somebody asks who may not: nobody learns which ones there are.
             raise RequestRefusedError(401 if request.method == "POST" else 405, "there is no such channel")
         return await channel.source.answer(request, partial(self._receiving.accept, channel))
+
+    @contextmanager
+    def _counted(self, request: Request) -> Iterator[None]:
+        """Raises RequestRefusedError for one too many at a time; whoever connects directly is counted there."""
+        if not request.proxied:
+            yield
+            return
+        client = neighbourhood(request.client)
+        if self._under_way[client] >= self._most:
+            found = f"more than {self._most} requests at a time from one address (http: max_per_address)"
+            raise RequestRefusedError(429, found, _SOON)
+        self._under_way[client] += 1
+        try:
+            yield
+        finally:
+            self._under_way[client] -= 1
+            if not self._under_way[client]:
+                del self._under_way[client]
 
     def _request(self, scope: Scope, headers: Mapping[str, str], body: Body) -> Request:
         peer = scope["client"][0] if scope["client"] else ""

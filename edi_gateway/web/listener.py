@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from edi_gateway.config.http import Http
 from edi_gateway.errors import ConfigError
-from edi_gateway.web.bounded import LARGEST_HEADERS, bounded
+from edi_gateway.web.bounded import LARGEST_HEADERS, Bounds, bounded
 from edi_gateway.web.certificate import load_certificate, tls_context
 
 _BACKLOG: Final = 2048  # connections the system holds until they are looked at
@@ -36,7 +36,7 @@ class Listener:
         seconds = options.header_timeout.total_seconds()
         config = uvicorn.Config(
             app,
-            http=bounded(options.max_connections, seconds),
+            http=bounded(Bounds(options.max_connections, options.max_per_address, seconds, options.trusted_proxies)),
             ws="none",
             lifespan="off",
             log_config=None,

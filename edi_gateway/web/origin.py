@@ -16,23 +16,29 @@ def origin(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> tuple[A
 
     X-Forwarded-For is read from its end, as far as trusted proxies wrote it: what a client says itself does not count.
     """
-    client = _address(peer)
-    if not _is_in(client, trusted):
+    client = address_of(peer)
+    if not is_in(client, trusted):
         return client, False
     for hop in reversed(forwarded_for.split(",")):
         if not hop.strip():
             continue
-        client = _address(hop.strip())
-        if not _is_in(client, trusted):
+        client = address_of(hop.strip())
+        if not is_in(client, trusted):
             break
     return client, True
 
 
-def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+def neighbourhood(address: Address) -> Address | Network:
+    """Who counts as one client: an address, or in IPv6 the network that a client has for itself."""
+    return IPv6Network((address, 64), strict=False) if isinstance(address, IPv6Address) else address
+
+
+def is_in(address: Address, networks: Sequence[Network]) -> bool:
+    """Whether it is one of theirs."""
     return any(address in network for network in networks)
 
 
-def _address(text: str) -> Address:
+def address_of(text: str) -> Address:
     """The address, with or without its port; one that is written for IPv4 within IPv6 is one of IPv4."""
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:

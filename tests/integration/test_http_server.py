@@ -157,6 +157,49 @@ async def test_more_connections_than_allowed_are_turned_away(db: Database, tmp_p
         held[1][1].close()
 
 
+async def test_one_client_does_not_take_up_all_connections(db: Database, tmp_path: Path) -> None:
+    """503 for its third, while another address gets in; and room again once one of its own is closed."""
+    async with serving(db, tmp_path, http="max_per_address: 2") as server:
+        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+        for reader, writer in held:
+            writer.write(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+        assert (await heard(server)).startswith(b"HTTP/1.1 503 ")
+        transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        async with httpx.AsyncClient(base_url=server.listener.address, transport=transport) as other:
+            assert (await other.post(POST, content=scan(1), headers=BEARER)).status_code == 200
+        held[0][1].close()
+        async with asyncio.timeout(20), asking(server) as client:
+            while (await client.post(POST, content=SCAN, headers=BEARER)).status_code != 200:
+                pass  # its end is not known yet
+        held[1][1].close()
+
+
+async def test_behind_a_proxy_who_it_forwards_for_is_counted(db: Database, tmp_path: Path) -> None:
+    """429 for the second request at a time of one client; the proxy's own connections are as many as it wants."""
+    options = 'max_per_address: 1, trusted_proxies: ["127.0.0.1"]'
+    async with serving(db, tmp_path, http=options) as server, asking(server) as client:
+        mine, yours = ({**BEARER, "x-forwarded-for": f"1.2.3.4, 203.0.113.{number}"} for number in (1, 2))
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield SCAN[:10]
+            begun.set()
+            await ended.wait()
+            yield SCAN[10:]
+
+        first = asyncio.create_task(client.post(POST, content=slowly(), headers=mine))
+        await begun.wait()
+        async with asyncio.timeout(20):
+            while (refused := await client.post(POST, content=scan(2), headers=mine)).status_code == 200:
+                pass  # the first is not there yet
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert (await client.post(POST, content=scan(3), headers=yours)).status_code == 200
+        ended.set()
+        assert (await first).status_code == 200
+        assert (await client.post(POST, content=scan(4), headers=mine)).status_code == 200
+
+
 async def test_bodies_do_not_fill_the_memory(db: Database, tmp_path: Path) -> None:
     """503 for what is more than may wait in all; what was given up makes room again."""
     async with serving(db, tmp_path, http="max_waiting: 30KB") as server, asking(server) as client:

@@ -144,6 +144,22 @@ def test_a_carrier_that_gets_in_no_more_is_an_alarm_until_it_does(tmp_path: Path
         assert gateway.logged("request.refused") < 3  # a flood does not fill the disk
 
 
+def test_refused_requests_are_counted_where_a_person_sees_them(tmp_path: Path) -> None:
+    """By channel and status, over restarts, with why the last one was refused; a channel there is not is one, too."""
+    with running(tmp_path) as (gateway, client):
+        for path in (POST, POST, POST, "/inbound/ups/other"):
+            assert client.post(path, content=SCAN).status_code == 401
+        assert gateway.stop() == 0
+        gateway.start()
+        assert httpx.post(address(gateway) + POST, content=SCAN).status_code == 401
+        assert gateway.stop() == 0
+        [said] = gateway.ask("status")
+        assert [("", 401, 1, "there is no such channel"), ("ups/alerts", 401, 4, "no Authorization: Bearer")] == [
+            (one["channel"], one["status"], one["count"], one["why"]) for one in said["refused_requests"]
+        ]
+        assert "ups/alerts: 4 requests on" in gateway.command("status")
+
+
 def test_requests_under_way_are_answered_when_the_gateway_stops(tmp_path: Path) -> None:
     """SIGTERM: who has begun is heard to the end, and what was answered is there after the next start."""
     with running(tmp_path) as (gateway, client):

@@ -43,7 +43,7 @@ async def call(
     made = registration.step(step)
     if made is None:
         raise RefusedError("no call removes it: see remove below registration, or ask the carrier")
-    client = Client(registration.auth, _LIMITS)
+    client = Client(registration.auth, _LIMITS, registration.ca)
     try:
         answer = await client.ask(made.filled(values))
     finally:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 
@@ -29,8 +30,9 @@ class Limits:
 class Client:
     """Asks, with what proves who we are. A token of OAuth2 is asked for when needed, by one for all."""
 
-    def __init__(self, auth: Auth | None, limits: Limits) -> None:
+    def __init__(self, auth: Auth | None, limits: Limits, ca: Path | None = None) -> None:
         self._auth = auth
+        self._ca = ca  # file with those who vouch for the carrier; None: those the system trusts
         self._limits = limits
         self._http: httpx.AsyncClient | None = None
         self._tokens = Tokens(self._fetch)
@@ -68,7 +70,7 @@ class Client:
             limits = self._limits
             read, connect = limits.read.total_seconds(), limits.connect.total_seconds()
             self._http = httpx.AsyncClient(
-                verify=ssl.create_default_context(),
+                verify=ssl.create_default_context(cafile=self._ca),
                 timeout=httpx.Timeout(read, connect=connect, pool=limits.whole.total_seconds()),
                 limits=httpx.Limits(max_connections=limits.in_flight + 1),
                 trust_env=False,  # what is configured holds, whatever the account's environment says

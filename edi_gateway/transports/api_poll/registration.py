@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from edi_gateway.transports.api_poll.asking import Asked
 from edi_gateway.transports.api_poll.options import Expression
 from edi_gateway.transports.http_client.auth import Auth, OAuth2
-from edi_gateway.transports.http_client.fields import Seconds, Section, Url
+from edi_gateway.transports.http_client.fields import Authorities, Seconds, Section, Url
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 _PLACES: Final = {"callback_url", "secret", "subscription_id"}
@@ -91,6 +91,9 @@ class Registration(Section):
         description="how long until it is renewed; earlier where the answer says that it ends; default: as it says",
     )
     auth: Auth | None = Field(None, description="what proves who calls: a type and its options, as for polling")
+    ca: Authorities | None = Field(
+        None, description="file with the certificates that vouch for the API's, in place of those the system trusts"
+    )
     allow_http: bool = Field(
         default=False, strict=True, description="true: call without encryption; secrets can be read on the way"
     )

@@ -28,7 +28,7 @@ from edi_gateway.transports.api_poll.limits import Breaker, Bucket
 from edi_gateway.transports.api_poll.options import Circuit, Errors, Paging, Rate, Request
 from edi_gateway.transports.api_poll.round import Answered, Round, WaitError, answered
 from edi_gateway.transports.http_client.auth import Auth, OAuth2
-from edi_gateway.transports.http_client.fields import Seconds
+from edi_gateway.transports.http_client.fields import Authorities, Seconds
 
 _SECOND: Final = timedelta(seconds=1)
 _UNTOLD: Final = timedelta(seconds=60)  # how long to wait when told to slow down without being told for how long
@@ -60,6 +60,9 @@ class ApiPollSource(Plugin):
     read_timeout: Seconds = Field(30 * _SECOND, description="longest silence while an answer is awaited")
     total_timeout: Seconds = Field(60 * _SECOND, description="time for one request and its whole answer")
     max_size: Size = Field(10_000_000, ge=1, description="a larger answer is a failure")
+    ca: Authorities | None = Field(
+        None, description="file with the certificates that vouch for the API's, in place of those the system trusts"
+    )
     allow_http: bool = Field(
         default=False, strict=True, description="true: ask without encryption; secrets can be read on the way"
     )
@@ -80,7 +83,7 @@ class ApiPollSource(Plugin):
     def model_post_init(self, _context: Any, /) -> None:
         """Nothing is connected until the first question."""
         limits = Limits(self.connect_timeout, self.read_timeout, self.total_timeout, self.max_size, self.in_flight)
-        self._client = Client(self.auth, limits)
+        self._client = Client(self.auth, limits, self.ca)
         self._bucket = Bucket(self.rate)
         self._breaker = Breaker(self._name, self.circuit)
 
@@ -131,9 +134,12 @@ class ApiPollSource(Plugin):
     def _tls(self) -> bool:
         return urlsplit(self.request.url).scheme == "https"
 
+    def _context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.ca)
+
     async def _reach(self) -> str:
         parts = urlsplit(self.request.url)
-        port, context = parts.port or (443 if self._tls else 80), ssl.create_default_context() if self._tls else None
+        port, context = parts.port or (443 if self._tls else 80), self._context() if self._tls else None
         _, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
         address = str(writer.get_extra_info("peername")[0])
         writer.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from edi_gateway.quantities import Duration
 
@@ -24,6 +26,18 @@ def placeless(url: str) -> str:
         raise ValueError(f"found {url!r}, expected a host that is the same for every number")
     return url
 
+
+def _authorities(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    try:
+        ssl.create_default_context(cafile=folder / path)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"{folder / path} holds no certificates (PEM): {error.strerror or error}") from None
+    return folder / path
+
+
+Authorities = Annotated[Path, AfterValidator(_authorities)]
+"""A file with certificates, seen from the folder of the configuration."""
 
 Url = Annotated[str, AfterValidator(placeless)]
 Seconds = Annotated[Duration, Field(gt=_NONE)]
