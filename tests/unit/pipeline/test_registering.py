@@ -135,6 +135,8 @@ async def test_many_nodes_renew_once(db: Database, ready: Ready, api: CarrierApi
     assert [True] == [each for each in done if each]
     assert ["POST", "PATCH"] == [asked.method for asked in api.asked]
     assert set() == registrations.due(db, {"ups/alerts"})
+    assert not await call(db, callback, "renew", only_due=True)
+    assert 2 == len(api.asked)
 
 
 async def test_a_renewal_that_fails_is_tried_again_and_becomes_an_alarm(
