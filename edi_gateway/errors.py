@@ -35,6 +35,10 @@ class TransientError(GatewayError):
         self.exchange = exchange
         super().__init__(*args)
 
+    def untried(self, message: str, next_probe: datetime) -> TransientError:
+        """What to raise instead while nothing is tried because of this."""
+        return NotTriedError(message, next_probe)
+
 
 class BusyError(TransientError):
     """The other side asks to be left alone until then: nothing is sent to it before."""

@@ -12,9 +12,8 @@ import asyncssh
 import pytest
 from structlog.testing import capture_logs
 
-from edi_gateway.errors import TransientError
+from edi_gateway.errors import NotTriedError, TransientError
 from edi_gateway.model import OutboundDocument
-from edi_gateway.transports.sftp.circuit import CircuitOpenError
 from edi_gateway.transports.sftp.hostkeys import HostKeyError
 from edi_gateway.transports.sftp.opening import LoginError
 from edi_gateway.transports.sftp.sink import SftpSink
@@ -61,7 +60,7 @@ async def until_it_is_tried(source: SftpSource) -> None:
     """Poll until a poll succeeds."""
     async with asyncio.timeout(10):
         while True:
-            with suppress(CircuitOpenError, HostKeyError, LoginError):
+            with suppress(NotTriedError, HostKeyError, LoginError):
                 await poll(source, Recall())
                 return
             await asyncio.sleep(0.01)
@@ -81,8 +80,8 @@ async def test_a_host_that_failed_so_often_is_left_alone_by_everybody(own: Serve
             await fail(first, 2)
             await fail(second, 1)
             assert of_circuit(logs) == [("circuit.opened", "error")]
-            said = str(await fail(first, 5, CircuitOpenError))
-            with pytest.raises(CircuitOpenError):
+            said = str(await fail(first, 5, NotTriedError))
+            with pytest.raises(NotTriedError):
                 await destination.send(DOCUMENT, again=False)
             assert of_circuit(logs) == [("circuit.opened", "error")]
         assert faults.fired()[drop] == 3
@@ -104,7 +103,7 @@ async def test_after_the_pause_one_at_a_time_tries_and_success_lets_all_in(
             probing = asyncio.create_task(until_it_is_tried(channels[0]))
             assert await asyncio.to_thread(faults.wait_until_fired, probe)
             for channel in channels[1:]:
-                assert "is being tried now" in str(await fail(channel, 3, CircuitOpenError))
+                assert "is being tried now" in str(await fail(channel, 3, NotTriedError))
             assert faults.fired()[probe] == 1
             faults.clear()
             await probing
@@ -143,12 +142,12 @@ async def test_a_refused_login_does_not_lock_the_account(
     async with sources(own, circuit=rule, **wrong) as (channel,):
         await fail(channel, 2, LoginError)
         faults.set(refusal)
-        assert "check username and key or password" in str(await fail(channel, 5, CircuitOpenError))
+        assert "check username and key or password" in str(await fail(channel, 5, NotTriedError))
         assert faults.fired()[refusal] == 0
         faults.clear()
         async with sources(own, circuit=rule, **password(monkeypatch, PASSWORD)) as (other,):
             await poll(other, Recall())
-        await fail(channel, 1, CircuitOpenError)
+        await fail(channel, 1, NotTriedError)
 
 
 async def test_a_host_that_refuses_a_login_is_reached(own: ServerUnderTest, faults: Faults) -> None:
@@ -205,7 +204,7 @@ async def test_a_connection_that_stands_is_used_while_others_wait(own: ServerUnd
         await poll(standing, memory)
         faults.set(Refuse(operation="banner"))
         await fail(late, 3)
-        await fail(late, 1, CircuitOpenError)
+        await fail(late, 1, NotTriedError)
         assert await poll(standing, memory) == {"a.edi": b"x"}
 
 
@@ -240,7 +239,7 @@ def test_what_one_event_loop_learned_another_does_not_know(own: ServerUnderTest,
 
     async def attempt() -> int:
         await fail(channel, 1)
-        await fail(channel, 1, CircuitOpenError)
+        await fail(channel, 1, NotTriedError)
         return faults.fired()[refusal]
 
     refusal = Refuse(operation="banner")

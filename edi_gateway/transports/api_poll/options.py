@@ -159,11 +159,3 @@ class Rate(Section):
 
     requests: int = Field(ge=1, le=100_000, description="requests in that time")
     per: Seconds = Field(_SECOND, description="the time")
-
-
-class Circuit(Section):
-    """When an API that fails is left alone, and for how long."""
-
-    failures: int = Field(5, ge=0, description="failures in a row that open the circuit; 0: never opened")
-    pause: Seconds = Field(30 * _SECOND, description="the first pause; every further one is twice as long")
-    longest: Seconds = Field(600 * _SECOND, description="no pause is longer than this")

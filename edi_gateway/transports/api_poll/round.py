@@ -16,9 +16,9 @@ import structlog
 
 from edi_gateway.errors import AttentionError, GatewayError, TransientError
 from edi_gateway.plugins import Arrival
+from edi_gateway.restraint import Breaker, Bucket, Circuit
 from edi_gateway.tracking.checks import Check, Checks, Ended
 from edi_gateway.tracking.planning import Reply
-from edi_gateway.transports.api_poll.limits import Breaker, Bucket
 
 log = structlog.get_logger()
 _LONGEST: Final = 300.0  # seconds until a poll ends, so that what was configured meanwhile comes into force
@@ -53,6 +53,7 @@ class Round:
     ask: Ask
     bucket: Bucket
     breaker: Breaker
+    circuit: Circuit
     at_once: int  # questions side by side
     batch: int  # numbers in one
     lease: timedelta
@@ -141,7 +142,8 @@ class Round:
             error = TransientError(f"{type(error).__name__}: {error}")
         log.warning("api.unanswered", numbers=len(group), first=group[0].tracking_number, why=str(error))
         attention = isinstance(error, AttentionError)
-        self.breaker.failed(error, at_once=attention)
+        threshold = 1 if attention else self.circuit.failures  # where we are not let in, tries that go on do harm
+        self.breaker.failed(error, self.circuit, threshold, probe=self.probing)
         if self._failure is None or attention:
             self._failure = error
         return _ended(group, error, None)

@@ -17,6 +17,7 @@ from edi_gateway.errors import TransientError
 from edi_gateway.model import utc_now
 from edi_gateway.plugins import Arrival, AskingMemory, Plugin, Step
 from edi_gateway.quantities import Size
+from edi_gateway.restraint import Breaker, Bucket, Circuit
 from edi_gateway.tracking.checks import Check, Ended
 from edi_gateway.tracking.planning import Reply
 from edi_gateway.tracking.schedule import BUILT_IN, ScheduleOption
@@ -24,8 +25,7 @@ from edi_gateway.transports.api_poll.asking import Asked, asked
 from edi_gateway.transports.api_poll.client import Client, Limits
 from edi_gateway.transports.api_poll.exchange import Answer, UnansweredError, origin
 from edi_gateway.transports.api_poll.judging import judge, next_page
-from edi_gateway.transports.api_poll.limits import Breaker, Bucket
-from edi_gateway.transports.api_poll.options import Circuit, Errors, Paging, Rate, Request
+from edi_gateway.transports.api_poll.options import Errors, Paging, Rate, Request
 from edi_gateway.transports.api_poll.round import Answered, Round, WaitError, answered
 from edi_gateway.transports.http_client.auth import Auth, OAuth2
 from edi_gateway.transports.http_client.fields import Authorities, Seconds
@@ -84,8 +84,9 @@ class ApiPollSource(Plugin):
         """Nothing is connected until the first question."""
         limits = Limits(self.connect_timeout, self.read_timeout, self.total_timeout, self.max_size, self.in_flight)
         self._client = Client(self.auth, limits, self.ca)
-        self._bucket = Bucket(self.rate)
-        self._breaker = Breaker(self._name, self.circuit)
+        rate = self.rate
+        self._bucket = Bucket(rate.requests, rate.requests / rate.per.total_seconds()) if rate else Bucket(None)
+        self._breaker = Breaker(self._name)
 
     @property
     def _name(self) -> str:
@@ -97,23 +98,24 @@ class ApiPollSource(Plugin):
         A question that fails does not keep others from being asked. Raises TransientError: at once while the carrier
         is left alone, at the end when it answered nothing or lets us in no more.
         """
-        probing = self._breaker.admit()
         pages = self.paging.at_most if self.paging else 1
         spacing = self.rate.per / self.rate.requests if self.rate else timedelta(0)
         lease = (self.total_timeout * 3 + spacing) * pages + _MARGIN  # a token may be asked for, and asked for again
-        asking = Round(
-            memory.checks,
-            self._ask,
-            self._bucket,
-            self._breaker,
-            self.in_flight,
-            self.batch,
-            lease,
-            probing=probing,
-        )
-        async with aclosing(asking.arrivals()) as arriving:
-            async for arrivals in arriving:
-                yield arrivals
+        with self._breaker.admitted() as probing:
+            asking = Round(
+                memory.checks,
+                self._ask,
+                self._bucket,
+                self._breaker,
+                self.circuit,
+                self.in_flight,
+                self.batch,
+                lease,
+                probing=probing,
+            )
+            async with aclosing(asking.arrivals()) as arriving:
+                async for arrivals in arriving:
+                    yield arrivals
 
     async def check(self) -> AsyncIterator[Step]:
         """DNS, TCP and TLS, and a token where one is needed; the carrier is asked for no number."""

@@ -17,6 +17,15 @@ class Method(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class Rate(BaseModel):
+    """How many requests a channel takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_second: float = Field(gt=0, description="requests a second in the long run")
+    burst: int = Field(ge=1, description="requests that may come at once after a pause")
+
+
 def one_or_more(value: object) -> object:
     """One value where a list may stand is a list of one."""
     return value if isinstance(value, list | tuple) else (value,)

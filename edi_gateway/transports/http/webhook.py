@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal
 
@@ -13,10 +14,10 @@ from edi_gateway.errors import RequestRefusedError
 from edi_gateway.model import utc_now
 from edi_gateway.plugins import Accept, Answer, Plugin, Request, Step
 from edi_gateway.quantities import Size
+from edi_gateway.restraint import Bucket
 from edi_gateway.transports.http.authentication import AnyMethod, authenticate, relies_on_proxy
 from edi_gateway.transports.http.handshake import Handshake
-from edi_gateway.transports.http.options import HeaderName
-from edi_gateway.transports.http.rate import Bucket, Rate
+from edi_gateway.transports.http.options import HeaderName, Rate
 
 _CODINGS: Final = ("", "identity", "gzip")  # gzip is kept as it came, and unpacked like any packed file
 _LONGEST_NAME: Final = 200
@@ -46,7 +47,7 @@ class Webhook(Plugin):
 
     def model_post_init(self, _context: Any, /) -> None:
         """The bucket is full."""
-        self._bucket = Bucket(self.rate)
+        self._bucket = Bucket(self.rate.burst, self.rate.per_second)
 
     @property
     def relies_on_proxy(self) -> bool:
@@ -66,7 +67,8 @@ class Webhook(Plugin):
             raise RequestRefusedError(415, f"Content-Encoding: {coding[:40]!r}, expected none or gzip")
         body = await request.read(self.max_size)
         await authenticate(ways, request, body)
-        if pause := self._bucket.take():
+        if not self._bucket.take():
+            pause = max(1, math.ceil(self._bucket.wait()))
             rate = f"{self.rate.per_second:g} a second, {self.rate.burst} at once"
             raise RequestRefusedError(429, f"more requests than rate allows ({rate})", pause)
         if not body:

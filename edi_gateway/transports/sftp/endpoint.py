@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, Self
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from edi_gateway.quantities import Duration
+from edi_gateway.restraint import Circuit
 from edi_gateway.transports.sftp.login import Login
 
 _SECOND: Final = timedelta(seconds=1)
 _NONE: Final = timedelta(0)
-
-
-class Circuit(BaseModel):
-    """When a server that cannot be reached is left alone, and for how long."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    failures: int = Field(5, ge=0, description="failures to connect in a row that open the circuit; 0: never opened")
-    pause: Duration = Field(30 * _SECOND, gt=_NONE, description="the first pause; every further one is twice as long")
-    longest: Duration = Field(600 * _SECOND, gt=_NONE, description="no pause is longer than this")
-
-    @model_validator(mode="after")
-    def _grows(self) -> Self:
-        if self.longest < self.pause:
-            raise ValueError(f"longest ({self.longest}) is less than pause ({self.pause})")
-        return self
 
 
 class Endpoint(Login):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,10 @@ class HostKeyError(AttentionError):
         self.shown = shown
         self.trusted = trusted
         super().__init__(message)
+
+    def untried(self, message: str, next_probe: datetime) -> HostKeyError:  # noqa: ARG002  a person has to look first
+        """The same again."""
+        return HostKeyError(message, shown=self.shown, trusted=self.trusted)
 
     @property
     def changed(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from edi_gateway.errors import TransientError
-from edi_gateway.transports.sftp.circuit import Breaker, CircuitOpenError, breaker
+from edi_gateway.errors import NotTriedError, TransientError
+from edi_gateway.restraint import Breaker
+from edi_gateway.transports.sftp.circuit import attempt, breaker
 from edi_gateway.transports.sftp.endpoint import Endpoint
 from edi_gateway.transports.sftp.hostkeys import HostKeyError
 from edi_gateway.transports.sftp.opening import LoginError, open_session
@@ -26,7 +27,7 @@ class Link:
         self._breakers: tuple[Breaker, ...] = ()  # shared with others, and alive only as long as somebody holds them
 
     async def session(self) -> Session:
-        """A session that was in order when last seen. Raises as ``open_session`` does, and CircuitOpenError.
+        """A session that was in order when last seen. Raises as ``open_session`` does, and as `Breaker.admitted` does.
 
         Whoever waits while a login fails shares the failure: sixty acks must not try for sixty times as long.
         """
@@ -61,13 +62,13 @@ class Link:
         def reached(error: TransientError) -> int | None:
             return 0 if isinstance(error, HostKeyError | LoginError) else rule.failures or None
 
-        with account.attempt(rule, _refused), host.attempt(rule, reached):
+        with attempt(account, rule, _refused), attempt(host, rule, reached):
             self._session = await open_session(self._endpoint)
             return self._session
 
 
 def _refused(error: TransientError) -> int | None:
-    if isinstance(error, CircuitOpenError):
+    if isinstance(error, NotTriedError):
         return None
     return _DISTRUSTED if isinstance(error, HostKeyError) else _REFUSED if isinstance(error, LoginError) else None
 

@@ -22,9 +22,10 @@ from edi_gateway.config.rules import Reference, Rule
 from edi_gateway.located import Loc, load, validate
 from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import plugin_classes
+from edi_gateway.restraint import Circuit
 from edi_gateway.tracking.schedule import Schedule, Tail
 from edi_gateway.transforms.options import Unpack
-from edi_gateway.transports.api_poll.options import Circuit, Errors, Rate, Request
+from edi_gateway.transports.api_poll.options import Errors, Rate, Request
 from edi_gateway.transports.api_poll.registration import Registration
 from edi_gateway.transports.api_poll.source import ApiPollSource
 

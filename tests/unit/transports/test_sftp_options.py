@@ -8,8 +8,8 @@ import asyncssh
 import pytest
 from pydantic import ValidationError
 
+from edi_gateway.restraint import Circuit
 from edi_gateway.transports.sftp.algorithms import LEGACY, host_key_algorithms, offered
-from edi_gateway.transports.sftp.endpoint import Circuit
 from edi_gateway.transports.sftp.login import Login
 from edi_gateway.transports.sftp.sink import SftpSink
 from edi_gateway.transports.sftp.source import Move, SftpSource

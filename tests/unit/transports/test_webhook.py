@@ -21,7 +21,7 @@ from edi_gateway.errors import ConfigError, RequestRefusedError
 from edi_gateway.located import load
 from edi_gateway.plugging import make_plugin
 from edi_gateway.plugins import Answer, Receiver, Request
-from edi_gateway.transports.http.rate import Bucket, Rate
+from edi_gateway.restraint import Bucket
 from edi_gateway.transports.http.webhook import Webhook
 from tests.webhooks import basic, sign
 
@@ -250,12 +250,13 @@ async def test_requests_beyond_the_rate_are_told_when_to_come_again(hook: Callab
 def test_a_bucket_fills_with_time() -> None:
     """After a pause as much is taken at once as the burst allows, and no more."""
     now = [0.0]
-    bucket = Bucket(Rate(per_second=2, burst=3), lambda: now[0])
-    assert [bucket.take() for _ in range(4)] == [0, 0, 0, 1]
+    bucket = Bucket(3, 2.0, lambda: now[0])
+    assert [bucket.take() for _ in range(4)] == [1, 1, 1, 0]
     now[0] = 0.5
-    assert [bucket.take() for _ in range(2)] == [0, 1]
+    assert [bucket.take() for _ in range(2)] == [1, 0]
+    assert bucket.wait() == 0.5
     now[0] = 100.0
-    assert [bucket.take() for _ in range(4)] == [0, 0, 0, 1]
+    assert bucket.take(5) == 3
 
 
 async def test_a_document_is_called_as_its_header_says(hook: Callable[..., Webhook]) -> None:
