@@ -9,7 +9,7 @@ import typer
 
 from edi_gateway.cli.output import console, print_json, show
 from edi_gateway.cli.settings import Settings
-from edi_gateway.config.load import partner_names
+from edi_gateway.config.names import partner_names
 from edi_gateway.errors import ConfigError
 from edi_gateway.located import did_you_mean
 from edi_gateway.pipeline.views import utc

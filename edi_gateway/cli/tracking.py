@@ -6,7 +6,7 @@ import typer
 
 from edi_gateway.cli.output import console
 from edi_gateway.cli.settings import Settings
-from edi_gateway.config.load import asking_channels
+from edi_gateway.config.names import asking_channels
 from edi_gateway.errors import ConfigError
 from edi_gateway.model import number_of
 from edi_gateway.store import tracked

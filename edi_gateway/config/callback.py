@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edi_gateway.config.agreement import receiving, registered
 from edi_gateway.config.http import Http
 from edi_gateway.config.load import load_installation
+from edi_gateway.config.names import receiving_channels
 from edi_gateway.errors import ConfigError
-from edi_gateway.located import Loc, Located, did_you_mean, load, validate
+from edi_gateway.located import did_you_mean, validate
 from edi_gateway.plugging import make_plugin
-from edi_gateway.plugins import Receiver, plugin_classes
+from edi_gateway.plugins import Receiver
 from edi_gateway.transports.api_poll.registration import Registration
 
 
@@ -26,11 +26,6 @@ class Receiving:
     registration: Registration | None
 
 
-def receiving_channels(folder: Path) -> list[str]:
-    """The names of the channels that documents come to by themselves; needs no partner's secrets."""
-    return [name for name, _, _ in _receivers(folder)]
-
-
 def receiving_channel(folder: Path, name: str) -> Receiving:
     """That channel with its secrets; raises ConfigError where there is none, or it cannot be used."""
     http = load_installation(folder).gateway.http
@@ -39,7 +34,7 @@ def receiving_channel(folder: Path, name: str) -> Receiving:
             f"{folder / 'gateway.yaml'}: http.public_url is not set, expected where carriers reach this server, such as"
             " http: {public_url: https://hub.example}"
         )
-    places = {each: (located, loc) for each, located, loc in _receivers(folder)}
+    places = receiving_channels(folder)
     if name not in places:
         known = ", ".join(places) or "none"
         raise ConfigError(f"nothing is sent to a channel {name!r}{did_you_mean(name, places)}; there are: {known}")
@@ -57,17 +52,3 @@ def receiving_channel(folder: Path, name: str) -> Receiving:
     if problems:
         raise ConfigError(*problems)
     return Receiving(name, http, source, registration)
-
-
-def _receivers(folder: Path) -> Iterator[tuple[str, Located, Loc]]:
-    classes = plugin_classes("sources")
-    for kind in ("carrier", "customer"):
-        for path in sorted((folder / f"{kind}s").glob("[!.]*.yaml")):
-            located = load(path)
-            channels = located.get(("channels",))
-            for name in channels if isinstance(channels, dict) else ():
-                loc: Loc = ("channels", name)
-                plugin = str(located.get((*loc, "source", "type")))
-                off = located.get((*loc, "enabled")) is False
-                if not off and plugin in classes and hasattr(classes[plugin], "answer"):
-                    yield f"{located.get((kind,))}/{name}", located, loc

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from edi_gateway.config.callback import receiving_channels
-from edi_gateway.config.load import asking_channels
 from edi_gateway.config.models import CarrierFile
+from edi_gateway.config.names import asking_channels, receiving_channels
 from edi_gateway.located import load
 from edi_gateway.quantities import Duration
 from edi_gateway.store.missed import Watched

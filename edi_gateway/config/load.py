@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from os.path import normpath
 from pathlib import Path
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
@@ -26,6 +26,7 @@ from edi_gateway.config.configured import Channel, Destination, Told
 from edi_gateway.config.database import located_in
 from edi_gateway.config.destinations import NOTIFICATION_RETRY, DestinationOptions, misplaced, triggers
 from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
+from edi_gateway.config.names import enabled
 from edi_gateway.config.rules import EVERY_CARRIER, wanted
 from edi_gateway.errors import ConfigError
 from edi_gateway.located import Loc, Located, did_you_mean, load, validate
@@ -34,7 +35,7 @@ from edi_gateway.notifications.identities import message_id
 from edi_gateway.notifications.words import VOCABULARIES
 from edi_gateway.pipeline import partners
 from edi_gateway.plugging import make_plugin
-from edi_gateway.plugins import is_told_one_by_one, plugin_classes
+from edi_gateway.plugins import is_told_one_by_one
 from edi_gateway.transforms.opening import Opening
 from edi_gateway.transforms.options import Decrypt, Encrypt
 from edi_gateway.transports.api_poll.registration import Registration
@@ -75,43 +76,6 @@ def load_installation(folder: Path) -> Installation:
     gateway = _gateway(folder)
     data = (folder / gateway.data).resolve()
     return Installation(folder, gateway, data, located_in(data, gateway.database), _library(folder, gateway))
-
-
-def partner_names(folder: Path, kind: Literal["carrier", "customer"]) -> list[str]:
-    """The names of the carriers or customers there are, as far as their files can be read."""
-    found = (load(path).get((kind,)) for path in sorted((folder / f"{kind}s").glob("[!.]*.yaml")))
-    return sorted(str(name) for name in found if name)
-
-
-def configured_names(folder: Path) -> tuple[set[str], set[str]]:
-    """The names of all channels and destinations that are switched on; needs no partner's secrets.
-
-    Raises ConfigError when a file cannot be read at all.
-    """
-    channels = set(_names(folder, "carrier", "channels"))
-    destinations = set(_names(folder, "customer", "destinations"))
-    outlets = {f"{name}/{OUTLET}" for name in _names(folder, "carrier", "channels", having="acknowledge")}
-    return channels | set(_names(folder, "customer", "channels")), destinations | outlets
-
-
-def asking_channels(folder: Path) -> list[str]:
-    """The names of the channels that ask carriers for tracking numbers; needs no partner's secrets."""
-    found, sources = [], plugin_classes("sources")
-    for path in sorted((folder / "carriers").glob("[!.]*.yaml")):
-        located = load(path)
-        for name, loc in _File(located, None).enabled("channels"):
-            kind = str(located.get((*loc, "source", "type")))
-            if kind in sources and "schedule" in sources[kind].model_fields:
-                found.append(f"{located.get(('carrier',))}/{name}")
-    return found
-
-
-def _names(folder: Path, kind: str, section: str, having: str = "") -> Iterator[str]:
-    for path in sorted((folder / f"{kind}s").glob("[!.]*.yaml")):
-        located = load(path)
-        for name, loc in _File(located, None).enabled(section):
-            if not having or located.get((*loc, having)):
-                yield f"{located.get((kind,))}/{name}"
 
 
 def load_config(folder: Path) -> Config:
@@ -161,10 +125,7 @@ class _File(Generic[_Model]):
 
     def enabled(self, section: str) -> Iterator[tuple[str, Loc]]:
         """Name and place of everything in the section that is not switched off."""
-        found = self.located.get((section,))
-        for name in found if isinstance(found, dict) else ():
-            if self.located.get((section, name, "enabled")) is not False:
-                yield name, (section, name)
+        return enabled(self.located, section)
 
 
 def _gateway(folder: Path) -> Gateway:

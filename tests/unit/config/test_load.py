@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edi_gateway.config.load import configured_names, load_config
+from edi_gateway.config.load import load_config
+from edi_gateway.config.names import configured_names
 from edi_gateway.errors import ConfigError
 from edi_gateway.model import Status, TrackingEvent
 from edi_gateway.plugins import Encoder, Format, Sink, Source
