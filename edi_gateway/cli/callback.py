@@ -81,7 +81,7 @@ def _described(found: Receiving, there: Callback, *, show_secrets: bool) -> dict
     webhook = found.source if isinstance(found.source, Webhook) else None
     return {
         "channel": found.name,
-        "url": there.whole_url if show_secrets else f"{there.url}/SECRET" if there.token else there.url,
+        "url": there.url,
         "method": "POST",
         "authentication": [
             _way(each, there.url, show_secrets=show_secrets) for each in (instructions(webhook) if webhook else ())
@@ -98,7 +98,13 @@ def _way(way: Instruction, url: str, *, show_secrets: bool) -> dict[str, Any]:
         name: {"kept": reference(secret)} | ({"value": secret.get_secret_value()} if show_secrets else {})
         for name, secret in way.secrets.items()
     }
-    return {"words": list(way.words), "secrets": secrets, "example": way.example(url, show_secrets=show_secrets)}
+    address = way.url(url, show_secrets=show_secrets)
+    return {
+        "url": address,
+        "words": list(way.words),
+        "secrets": secrets,
+        "example": way.example(url, show_secrets=show_secrets),
+    }
 
 
 def _body(webhook: Webhook | None) -> str:
@@ -119,7 +125,8 @@ def _show(shown: dict[str, Any]) -> None:
     for name in ("channel", "url", "method", "body"):
         _line(name, shown[name])
     for number, way in enumerate(shown["authentication"]):
-        for line, words in enumerate(way["words"]):
+        ends = [f"the whole URL is {way['url']}"] if way["url"] != shown["url"] else []
+        for line, words in enumerate([*way["words"], *ends]):
             _line("" if line else "or" if number else "proof", words)
         for name, secret in way["secrets"].items():
             _line(name, secret.get("value", f"{secret['kept']}, shown by --show-secrets"))

@@ -90,6 +90,7 @@ def test_a_secret_is_shown_only_on_demand(tmp_path: Path, json_too: tuple[str, .
     assert SECRET not in covered
     assert f"${{file:{tmp_path}/token}}" in covered
     assert f"{PUBLIC}/inbound/ups/alerts/SECRET" in covered
+    assert covered.count(f"{PUBLIC}/inbound/ups/alerts/SECRET") == 1  # of two ways one
     shown = told(config, "--show-secrets", *json_too)
     assert f"{PUBLIC}/inbound/ups/alerts/{TOKEN}" in shown
     assert SECRET in shown

@@ -42,6 +42,13 @@ class Instruction:
             self.query or other.query,
         )
 
+    def url(self, base: str, *, show_secrets: bool) -> str:
+        """Where to send, with what is secret in it by its name, or as it is."""
+        whole = base + self.path + self.query
+        for name, secret in self.secrets.items():
+            whole = whole.replace(f"${name}", secret.get_secret_value() if show_secrets else name)
+        return whole
+
     def example(self, url: str, *, show_secrets: bool) -> str:
         """Lines for a shell that send a file; secrets are variables, set only where they are to be shown."""
         said = [
@@ -51,7 +58,7 @@ class Instruction:
         sent = "".join(f' -H "{header}"' for header in self.headers)
         said += [
             "BODY=${BODY:-/dev/null}  # the file to send; an empty one is answered with 204 and leaves nothing behind",
-            f'URL={shlex.quote(url)}"{self.path}{self.query}"',
+            f"URL={shlex.quote(url)}" + (f'"{end}"' if (end := self.path + self.query) else ""),
             *self.lines,
             f'curl -i -X POST "$URL"{sent} --data-binary @"$BODY"',
         ]
@@ -136,7 +143,7 @@ def _hmac(way: Hmac, name: str) -> Instruction:
         stamp = way.timestamp
         words.append(
             f"header {stamp.header.title()}: {stamp.prefix}TIMESTAMP, the seconds since 1970 (or milliseconds, or"
-            f" ISO 8601), at most {stamp.tolerance} from now"
+            f" ISO 8601), at most {stamp.tolerance.total_seconds():g} s from now"
         )
         lines.append("TIMESTAMP=$(date +%s)")
         made = f"{stamp.prefix}$TIMESTAMP"
@@ -160,7 +167,7 @@ def _standard(way: StandardWebhooks, name: str) -> Instruction:
         f"Standard Webhooks, version v1: the headers {begin}-id, {begin}-timestamp and {begin}-signature",
         f"{begin}-signature: v1,SIGNATURE, the HMAC-SHA256 in base64 of {begin}-id.{begin}-timestamp.BODY",
         f"keyed with the bytes that {name} is the base64 of, after whsec_",
-        f"{begin}-timestamp: seconds since 1970, at most {way.tolerance} from now",
+        f"{begin}-timestamp: seconds since 1970, at most {way.tolerance.total_seconds():g} s from now",
     )
     signed = 'printf \'%s\' "$ID.$TIMESTAMP."; cat "$BODY"'
     digest = 'openssl dgst -sha256 -mac HMAC -macopt "hexkey:$KEY" -binary'
