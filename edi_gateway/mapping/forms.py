@@ -145,14 +145,11 @@ class FormReader:
                 continue
             status, reason, direction, correction, classifier, code, code_list, agency, reasons, rule = meaning
             at, basis, date_only, kind = when
-            start = starts[begin + event.at]
+            start = offset + starts[begin + event.at]
+            stands = begin + event.at + 1, start, start + len(texts_as_cut[event.at])
             made.append(
                 make_event(
-                    carrier,
-                    number,
-                    status,
-                    at,
-                    reason,
+                    *(carrier, number, status, at, reason),
                     True,  # mapped: what is not has a remark
                     classifier or kind,
                     direction,
@@ -169,17 +166,7 @@ class FormReader:
                     texts[account] or "",
                     texts[signatory] or "",
                     _references(shared.copy(), event.references, said),
-                    make_provenance(
-                        interchange,
-                        reference,
-                        document,
-                        begin + event.at + 1,
-                        offset + start,
-                        offset + start + len(texts_as_cut[event.at]),
-                        name,
-                        version,
-                        rule,
-                    ),
+                    make_provenance(interchange, reference, document, *stands, name, version, rule),
                 )
             )
         return made
