@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _UNSET: Final = object()
 
@@ -17,21 +19,36 @@ def quick(cls: type[_T]) -> type[_T]:
     signature and immutability included, stays as the dataclass made it.
     """
     every = fields(cls)  # type: ignore[arg-type]
-    layout = type(f"Open{cls.__name__}", (), {"__slots__": tuple(each.name for each in every)})
-    scope: dict[str, Any] = {"UNSET": _UNSET, "layout": layout, "final": cls, "turn": object.__setattr__}
-    scope |= {f"make_{each.name}": each.default_factory for each in every if each.default_factory is not MISSING}
-    # As dataclasses does it: only source can have these names as its parameters.
-    exec("\n".join(_source(every)), scope)  # noqa: S102
-    constructor = scope["__init__"]
-    defaults = (_UNSET if each.default is MISSING else each.default for each in every if not _required(each))
-    constructor.__defaults__ = tuple(defaults)
-    constructor.__qualname__ = f"{cls.__qualname__}.__init__"
+    constructor = _compiled(cls, "__init__", ["  turn(self, '__class__', layout)", *_filled(every)], "self")
     cls.__init__ = constructor  # type: ignore[method-assign]
     return cls
 
 
-def _source(every: tuple[Field[Any], ...]) -> list[str]:
-    lines = [f"def __init__(self, {', '.join(each.name for each in every)}):", "  turn(self, '__class__', layout)"]
+def maker(cls: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A function that does what calling such a class does, in half the time again: for where one is made per event.
+
+    It has no object of the class to begin with, so there is one turn from open to frozen instead of two.
+    """
+    every = fields(cls)  # type: ignore[arg-type]
+    return _compiled(cls, f"make_{cls.__name__}", ["  self = layout()", *_filled(every), "  return self"])
+
+
+def _compiled(cls: Any, name: str, body: list[str], *first: str) -> Callable[..., Any]:
+    every = fields(cls)
+    layout = type(f"Open{cls.__name__}", (), {"__slots__": tuple(each.name for each in every)})
+    scope: dict[str, Any] = {"UNSET": _UNSET, "layout": layout, "final": cls, "turn": object.__setattr__}
+    scope |= {f"make_{each.name}": each.default_factory for each in every if each.default_factory is not MISSING}
+    # As dataclasses does it: only source can have these names as its parameters.
+    exec("\n".join([f"def {name}({', '.join([*first, *(each.name for each in every)])}):", *body]), scope)  # noqa: S102
+    made: Callable[..., Any] = scope[name]
+    defaults = (_UNSET if each.default is MISSING else each.default for each in every if not _required(each))
+    made.__defaults__ = tuple(defaults)
+    made.__qualname__ = f"{cls.__qualname__}.{name}" if first else name
+    return made
+
+
+def _filled(every: tuple[Field[Any], ...]) -> list[str]:
+    lines = []
     for each in every:
         name = each.name
         made = "" if each.default_factory is MISSING else f"make_{name}() if {name} is UNSET else "

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import Final
 
-from edi_gateway.frozen import quick
+from edi_gateway.frozen import maker, quick
 from edi_gateway.segment import MOST_AROUND as MOST_AROUND  # noqa: PLC0414  every noun is to be had here
 from edi_gateway.segment import Segment as Segment  # noqa: PLC0414
 
@@ -59,6 +60,7 @@ _RANK: Final[Mapping[Status, int]] = {
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_DIGEST: Final = blake2b(digest_size=12)  # of nothing yet: a copy costs less than another
 
 
 class Classifier(StrEnum):
@@ -281,15 +283,35 @@ class TrackingEvent:
         Begins with the hour as eight hex digits, so that a unique index grows at its end. A date-only
         report is keyed by its day.
         """
+        at = self.occurred_at
         if self.date_only:
-            day = self.occurred_at.date()
-            hour, when = (day.toordinal() - _EPOCH_DAY) * 24 + 12, day.isoformat()
+            hour, when = _day(at)
         else:
-            since = self.occurred_at - _EPOCH
-            minute = (since.days * 1440 + since.seconds // 60) // window * window
-            hour, when = minute // 60, str(minute)
-        digest = blake2b(f"{self.fact}|{when}".encode(), digest_size=12).hexdigest()
-        return f"{hour:08x}{digest}"
+            # Two readings of a wall time that comes twice are equal, though they are an hour apart.
+            hour, when = _minute.__wrapped__(at, window) if at.fold else _minute(at, window)
+        digest = _DIGEST.copy()
+        digest.update(f"{self.fact}|{when}".encode())
+        return hour + digest.hexdigest()
+
+
+@lru_cache(maxsize=8192)  # scans are reported in the order of their time: many share a minute with their neighbours
+def _minute(at: datetime, window: int) -> tuple[str, str]:
+    """The hour as a fingerprint begins, and the minute as it takes it in."""
+    since = at - _EPOCH
+    minute = (since.days * 1440 + since.seconds // 60) // window * window
+    return f"{minute // 60:08x}", str(minute)
+
+
+def _day(at: datetime) -> tuple[str, str]:
+    """The same for a whole day."""
+    day = at.date()
+    return f"{(day.toordinal() - _EPOCH_DAY) * 24 + 12:08x}", day.isoformat()
+
+
+make_event: Final = maker(TrackingEvent)
+make_message: Final = maker(Message)
+make_position: Final = maker(Position)
+make_provenance: Final = maker(Provenance)
 
 
 @dataclass(frozen=True, slots=True)

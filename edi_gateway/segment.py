@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import ClassVar, Final, NamedTuple, Protocol
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import ClassVar, Final, Protocol
 
 MOST_AROUND: Final = 1_000  # segments of a tag looked at in an enclosing group; no directory allows more there
+_REMEMBERED: Final = 200  # ways in which segments differ in length
 
 
-class Wanted(NamedTuple):
-    """What is to be read of one segment of a message."""
+class Wanted:
+    """What is to be read of several segments: places by the segment's index, element and component, in that order."""
 
-    at: int  # the segment's index in the message; that of the header is 0
-    places: Sequence[tuple[int, int]]  # elements and components
-    last: int  # the highest of the elements
-    pick: Callable[[Sequence[str]], Iterable[str]] | None  # the elements out of all; None: not all are whole elements
+    __slots__ = ("_picks", "each", "texts", "whole")
+
+    def __init__(self, places: Sequence[tuple[int, int, int]]) -> None:
+        self.each = [(at, [place[1:] for place in of_one]) for at, of_one in groupby(places, itemgetter(0))]
+        self.texts = picks([at for at, _ in self.each])  # the texts of these segments out of those of all
+        self.whole = all(component == 1 for _, _, component in places)  # nothing but whole elements
+        self._picks: dict[tuple[int, ...], Callable[[Sequence[str]], Sequence[str]]] = {}
+
+    def pick(self, counts: tuple[int, ...]) -> Callable[[Sequence[str]], Sequence[str]]:
+        """What picks the places out of all elements of the segments, one segment after the other, and a "" behind them.
+
+        ``counts`` are the elements of each segment, its tag apart.
+        """
+        pick = self._picks.get(counts)
+        if pick is None:
+            pick = self._made(counts)
+            if len(self._picks) >= _REMEMBERED:
+                self._picks.clear()
+            self._picks[counts] = pick
+        return pick
+
+    def _made(self, counts: tuple[int, ...]) -> Callable[[Sequence[str]], Sequence[str]]:
+        indices, begin, absent = [], 0, sum(counts) + len(counts)
+        for (_, places), count in zip(self.each, counts, strict=True):
+            indices += [begin + element if element <= count else absent for element, _ in places]
+            begin += count + 1
+        return picks(indices)
+
+
+def picks(indices: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """What picks these out of a sequence. One alone is picked as a slice: whatever is picked is a sequence."""
+    one = slice(indices[0], indices[0] + 1) if indices else slice(0)
+    return itemgetter(*indices) if len(indices) > 1 else itemgetter(one)
 
 
 class Sheet(Protocol):
@@ -24,14 +56,23 @@ class Sheet(Protocol):
     def form(self) -> Hashable:
         """Equal for messages that have the same tags, nested in the same way; None where that is not known."""
 
-    def said(self, wanted: Sequence[Wanted]) -> list[str]:
-        """The text at each of the places, in their order, trimmed; "" when absent."""
+    @property
+    def texts(self) -> Sequence[str]:
+        """Its segments as they were cut, the header first."""
 
-    def key(self, index: int) -> Hashable:
+    def said(self, texts: Sequence[str], wanted: Wanted) -> list[str]:
+        """What segments of it say at each of the places, in their order, trimmed; "" when absent."""
+
+    def key(self, text: str) -> Hashable:
         """See Segment.key."""
 
-    def place(self, index: int) -> tuple[int, int, int]:
-        """See Segment.place."""
+    @property
+    def start(self) -> int:
+        """The offset in the document from which ``starts`` count."""
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """Where each of its segments begins."""
 
     def segment(self, index: int) -> Segment:
         """The segment there."""

@@ -16,7 +16,7 @@ from edi_gateway.segment import Wanted
 
 
 class Body:
-    """A message from its header to the segment before its trailer."""
+    """A message from its header to the segment before its trailer. Its ``shape`` counts from ``start``."""
 
     __slots__ = ("_held", "_walk", "reading", "shape", "start", "steps")
 
@@ -38,22 +38,41 @@ class Body:
         """See Sheet.form: long messages are all different."""
         return self._walk if self._walk.shared else None
 
-    def said(self, wanted: Sequence[Wanted]) -> list[str]:
-        """See Sheet.said."""
-        texts, reading = self.shape.texts, self.reading
-        mark, as_cut = reading.element, reading.as_cut
-        component, release, repetition = reading.component, reading.release, reading.repetition
+    @property
+    def texts(self) -> Sequence[str]:
+        """See Sheet.texts."""
+        return self.shape.texts
+
+    def said(self, texts: Sequence[str], wanted: Wanted) -> list[str]:
+        """See Sheet.said. Where nothing has to be looked at closely, all segments are cut at once."""
+        reading, some = self.reading, wanted.texts(texts)
+        mark, component = reading.element, reading.component
+        joined = mark.join(some)
+        careful = not reading.as_cut or self._special(joined)
+        if careful or not wanted.whole or component in joined:
+            return self._said_one_by_one(some, wanted, careful=careful)
+        pick = wanted.pick(tuple(map(str.count, some, repeat(mark))))
+        found = pick([*joined.split(mark), ""])
+        return list(found if joined.split(None, 1) == [joined] else map(str.strip, found))
+
+    def _special(self, text: str) -> bool:
+        release, repetition = self.reading.release, self.reading.repetition
+        return bool((release and release in text) or (repetition and repetition in text))
+
+    def _said_one_by_one(self, texts: Sequence[str], wanted: Wanted, *, careful: bool) -> list[str]:
+        mark, component = self.reading.element, self.reading.component
         found: list[str] = []
-        for at, places, last, pick in wanted:
-            text = texts[at]
-            special = component in text or (release and release in text) or (repetition and repetition in text)
-            if pick is None or special or not as_cut:
+        for text, (_, places) in zip(texts, wanted.each, strict=True):
+            if careful and (not self.reading.as_cut or self._special(text)):
                 found += self._said_carefully(text, places)
                 continue
             elements = text.split(mark)
-            if len(elements) <= last:
-                elements += [""] * (last + 1 - len(elements))
-            found += pick(elements) if " " not in text and text.isprintable() else map(str.strip, pick(elements))
+            before, parts = -1, [""]
+            for element, number in places:
+                if element != before:
+                    parts = elements[element].split(component) if element < len(elements) else [""]
+                    before = element
+                found.append(parts[number - 1].strip() if number <= len(parts) else "")
         return found
 
     def _said_carefully(self, text: str, places: Sequence[tuple[int, int]]) -> Iterator[str]:
@@ -63,12 +82,17 @@ class Body:
             parts = said.split(mark) if type(said) is str else said
             yield parts[component - 1].strip() if component <= len(parts) else ""
 
-    def key(self, index: int) -> Hashable:
+    def key(self, text: str) -> Hashable:
         """See Sheet.key."""
-        return self.shape.texts[index], self.reading
+        return text, self.reading
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """See Sheet.starts."""
+        return self.shape.starts
 
     def place(self, index: int) -> tuple[int, int, int]:
-        """See Sheet.place."""
+        """See Segment.place."""
         start = self.start + self.shape.starts[index]
         return index + 1, start, start + len(self.shape.texts[index])
 

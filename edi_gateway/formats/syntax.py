@@ -9,7 +9,8 @@ import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, repeat
+from operator import add, itemgetter
 from typing import Any, Final
 
 from edi_gateway.model import Segment
@@ -17,6 +18,7 @@ from edi_gateway.model import Segment
 BLANKS: Final = " \t\r\n"
 _BREAKS: Final = str.maketrans("", "", "\r\n")
 _REMEMBERED: Final = 10_000  # of what is worth remembering between messages
+_HEAD: Final = itemgetter(slice(4))  # enough of a segment to tell its tag
 _LATIN: Final = frozenset({"ascii", "iso8859-1"})  # codecs that leave Latin-1 as it is
 
 
@@ -124,17 +126,27 @@ class Shape:
     def starts(self) -> Sequence[int]:
         """Index of each segment's first character."""
         if not self._starts:
-            self._starts = list(accumulate(map(self._gap.__add__, map(len, self.texts)), initial=0))
+            self._starts = starts_of(self.texts, self._gap)
         return self._starts
 
 
 def shape_of(text: str, grammar: Grammar) -> Shape:
     """Cut ``text``, which begins with a tag and ends with a terminator. Empty segments are nothing."""
     texts, gap = cut_plain(text, grammar.delimiters)
-    tags = [*map(grammar.tags.__getitem__, [segment[:4] for segment in texts])]
+    tags = tags_of(texts, grammar)
     if not tags or "" in tags:
         return _cut_carefully(text, grammar)
     return Shape(texts, tags, gap=gap)
+
+
+def tags_of(texts: Sequence[str], grammar: Grammar) -> list[str]:
+    """The tag of each segment; "" where it is no sound one."""
+    return [*map(grammar.tags.__getitem__, map(_HEAD, texts))]
+
+
+def starts_of(texts: Sequence[str], gap: int) -> list[int]:
+    """The index of each segment's first character, ``gap`` characters behind the one before; and of what follows."""
+    return list(accumulate(map(add, map(len, texts), repeat(gap)), initial=0))
 
 
 def cut_plain(text: str, marks: Delimiters) -> tuple[list[str], int]:

@@ -16,7 +16,7 @@ from edi_gateway.mapping.codebook import Codebook, Decision
 from edi_gateway.mapping.instants import Clock, instant_at
 from edi_gateway.mapping.notes import Notes, refused
 from edi_gateway.mapping.path import Path, Scope
-from edi_gateway.mapping.plan import Memory, Run
+from edi_gateway.mapping.plan import Memory, Run, View
 from edi_gateway.mapping.planner import Planner, Surroundings, unplanned
 from edi_gateway.mapping.schema import EventPlaces, Requirement, Text
 from edi_gateway.mapping.texts import first, one
@@ -32,6 +32,7 @@ from edi_gateway.model import (
     TrackingEvent,
     number_of,
 )
+from edi_gateway.segment import Sheet
 
 LONGEST: Final = 256  # characters of what identifies: no directory allows more than 70
 ROUNDED: Final = re.compile(r"\d([.,]\d+)?E\+\d+")  # how spreadsheets write numbers too long for a cell
@@ -78,8 +79,8 @@ class EventReader:
         dated = any(not instant.path.steps for instant in places.occurred_at)
         plain = all(not path.name and not any(step.conditions for step in path.steps) for path in self.paths_of_code)
         told_at = dict.fromkeys((path.element, path.component) for path in self.paths_of_code)
-        self._told_at = tuple(told_at) if dated and plain else ()
-        self.told_at = tuple(told_at) if plain and self.told_alone else None  # all that decides on a code, or unknown
+        # The elements and components that decide on a code; () where the whole segment does, None where others may.
+        self.told_at = (tuple(told_at) if dated else ()) if self.told_alone and (plain or not dated) else None
         at_place = _paths(*places.location.parts())
         tags = {path.steps[-1].tag for path in places.location.of}
         self.located_alone = all(_alone(at_place, tag) for tag in tags) if tags else not any(places.location.parts())
@@ -90,7 +91,7 @@ class EventReader:
         """Code and reasons; raises DocumentError for a segment that is no event, or has no code."""
         if not self.told_alone or segment.key is None:
             return self._read_told(segment, notes)
-        said = tuple([segment.get(*place) for place in self._told_at]) if self._told_at else segment.key
+        said = tuple([segment.get(*place) for place in self.told_at]) if self.told_at else segment.key
         key = said, directory
         return self._told.get(key) or self._told.keep(key, self._read_told(segment, notes))
 
@@ -172,6 +173,7 @@ class Events:
     document_number: str
     version: str  # of the mapping
     _surroundings: Surroundings | None = None  # made for the first event that is read by itself
+    _around: tuple[Sequence[Segment], Sequence[str]] = ((), ())  # the last outlook, and its texts
 
     def read(self, segment: Segment) -> TrackingEvent:
         """The event of a segment; raises DocumentError when it cannot be read."""
@@ -239,13 +241,23 @@ class Events:
 
     def run_of(self, segment: Segment) -> Run:
         """The event with its plan, or with every path to be followed."""
+        return Run(*self.view_of(segment))
+
+    def view_of(self, segment: Segment) -> View:
+        """The same, with none of the segments of its plan made yet."""
         if not segment.planned:
-            return Run(segment, segment.parent or segment, self.reader.unplanned, ())
+            return View(segment, segment.parent or segment, self.reader.unplanned, ())
         if self._surroundings is None:
             header = self.notes.message.body
             assert header is not None, "a message that was set aside has no events"
             self._surroundings = Surroundings(self.reader.planner, header, self.reader.event_tag)
-        return self._surroundings.run(segment)
+        return self._surroundings.view(segment)
+
+    def texts_of(self, outlook: Sequence[Segment], sheet: Sheet) -> Sequence[str]:
+        """The texts of what is around an event; most see the same as the one before."""
+        if self._around[0] is not outlook:
+            self._around = outlook, [sheet.texts[segment.number - 1] for segment in outlook]
+        return self._around[1]
 
     def _precise(self, segment: Segment, places: Sequence[Text], number: str) -> None:
         if "E+" in number and ROUNDED.fullmatch(number):

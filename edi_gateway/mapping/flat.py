@@ -22,7 +22,7 @@ from edi_gateway.mapping.plan import Memory
 from edi_gateway.mapping.schema import EventPlaces, Instant, Text
 from edi_gateway.mapping.texts import convert
 from edi_gateway.mapping.times import Moment, resolve
-from edi_gateway.model import Classifier, Provenance, TimeBasis, TrackingEvent
+from edi_gateway.model import Classifier, TimeBasis, TrackingEvent, make_event, make_provenance
 from edi_gateway.table import ROW, Columns, Table
 
 Cells = Sequence[str]
@@ -142,7 +142,7 @@ class FlatReader:
             status, reason, direction, correction, classifier, raw, code_list, agency, reasons, rule = code
             at, basis, date_only, sort = time
             made.append(
-                TrackingEvent(
+                make_event(
                     carrier,
                     number,
                     status,
@@ -164,7 +164,7 @@ class FlatReader:
                     account,
                     signatory,
                     references,
-                    Provenance(interchange, message, document, line, start, end, name, version, rule),
+                    make_provenance(interchange, message, document, line, start, end, name, version, rule),
                 )
             )
         return made

@@ -1,14 +1,15 @@
-"""Short messages of one form → tracking events, all of a message at once.
+"""Segments of one form → tracking events: all of a short message at once, those of a long one event by event.
 
 Carriers send a few forms over and over: the same segments in the same order. Where events find what they say is settled
 once for each form, by the plans of its events; from then on a message is read by place, and what several of its events
-share is read once. What is met for the first time is read as any other segment would be, and so is each event of which
-there is something to remark: nothing is said here that the paths would not say.
+share is read once. Long messages are all different, but their events are not: these are read by place each. What is met
+for the first time is read as any other segment would be, and so is each event of which there is something to remark:
+nothing is said here that the paths would not say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -16,16 +17,24 @@ from typing import Final
 from edi_gateway.errors import DocumentError
 from edi_gateway.mapping.event import LONGEST, NOWHERE, ROUNDED, EventReader, Events, Meaning, Place
 from edi_gateway.mapping.instants import Clock, read_parts, read_whole
-from edi_gateway.mapping.layout import Choices, EventLayout, Layout, Reference, settle
+from edi_gateway.mapping.layout import Choices, Dated, Layout, Reference, settle, settle_event
 from edi_gateway.mapping.path import Levels, Path
-from edi_gateway.mapping.plan import Memory
+from edi_gateway.mapping.plan import Memory, Plan, Run
 from edi_gateway.mapping.texts import convert
-from edi_gateway.model import Classifier, Provenance, Segment, TimeBasis, TrackingEvent, number_of
-from edi_gateway.segment import Sheet
+from edi_gateway.model import (
+    Classifier,
+    Segment,
+    TimeBasis,
+    TrackingEvent,
+    make_event,
+    make_provenance,
+    number_of,
+)
+from edi_gateway.segment import Sheet, Wanted
 
 _When = tuple[datetime, TimeBasis, bool, Classifier]
-_MET: Final = Layout((), (), (), (), ())  # in place of a layout: only what comes again is worth settling
-_NONE: Final = Layout((), (), (), (), ())  # in place of a layout: these are read event by event
+_MET: Final = Layout(Wanted(()), (), (), (), ())  # in place of a layout: only what comes again is worth settling
+_NONE: Final = Layout(Wanted(()), (), (), (), ())  # in place of a layout: these are read event by event
 
 
 @dataclass(slots=True)
@@ -45,8 +54,10 @@ class FormReader:
         self.for_each = for_each
         # Whatever decides which segments are events, and what they say, has to be part of the form or of the texts.
         plain = isinstance(for_each, Path) and not any(step.conditions for step in for_each.steps)
-        self.able = plain and reader.told_at is not None and reader.located_alone
+        self.able_alone = reader.told_at is not None and reader.located_alone
+        self.able = plain and self.able_alone
         self._forms: Memory[Hashable, _Form] = Memory()
+        self._layouts: Memory[Plan, Layout] = Memory()
         self._meanings: Memory[Hashable, Meaning] = Memory()
         self._places: Memory[Hashable, Place] = Memory()
 
@@ -56,15 +67,37 @@ class FormReader:
         if sheet is None or sheet.form is None:
             return []
         form = self._forms.get(sheet.form) or self._forms.keep(sheet.form, self._form(body))
-        said = zip(body.qualifiers(form.chosen), form.asked_for, strict=True)
-        told_apart = tuple([qualifier if qualifier in asked_for else None for qualifier, asked_for in said])
-        layout = form.layouts.get(told_apart)
+        qualifiers = tuple(body.qualifiers(form.chosen))
+        layout = form.layouts.get(qualifiers)
+        if layout is None or layout is _MET:
+            # It is that of all qualifiers no path asks for, and remembered for these, too.
+            said = zip(qualifiers, form.asked_for, strict=True)
+            told_apart = tuple([qualifier if qualifier in asked_for else None for qualifier, asked_for in said])
+            layout = form.layouts.get(told_apart)
+            if layout is None:
+                form.layouts.keep(told_apart, _MET)
+                return []
+            if layout is _MET:
+                layout = form.layouts.keep(told_apart, self._settled(body, events))
+            form.layouts.keep(qualifiers, layout)
+        return [] if layout is _NONE else self._read(sheet, layout, sheet.texts, sheet.segment, events)
+
+    def read_one(self, segment: Segment, events: Events) -> TrackingEvent | None:
+        """The event of a segment by its own form; None when it has to be read in another way."""
+        sheet = segment.sheet if self.able_alone else None
+        if sheet is None:
+            return None
+        view = events.view_of(segment)
+        layout = self._layouts.get(view.plan)
         if layout is None:
-            form.layouts.keep(told_apart, _MET)
-            return []
+            self._layouts.keep(view.plan, _MET)
+            return None
         if layout is _MET:
-            layout = form.layouts.keep(told_apart, self._settled(body, events))
-        return [] if layout is _NONE else self._read(sheet, layout, events)
+            layout = self._layouts.keep(view.plan, settle_event(Run(*view), self.reader.told_at or ()) or _NONE)
+        if layout is _NONE:
+            return None
+        texts = view.texts(sheet, events.texts_of(view.outlook, sheet))
+        return self._read(sheet, layout, texts, lambda at: Run(*view).segments[at], events, segment.number - 1)[0]
 
     def _form(self, body: Segment) -> _Form:
         planner = self.reader.planner
@@ -78,37 +111,45 @@ class FormReader:
             return _NONE  # there is something to remark each time
         return settle([events.run_of(segment) for segment in found], self.reader.told_at or ()) or _NONE
 
-    def _read(self, sheet: Sheet, layout: Layout, events: Events) -> list[TrackingEvent | None]:
-        said = [*sheet.said(layout.wanted), ""]  # the last one stands for what has no place
+    def _read(
+        self,
+        sheet: Sheet,
+        layout: Layout,
+        texts_as_cut: Sequence[str],
+        segment: Callable[[int], Segment],
+        events: Events,
+        begin: int = 0,
+    ) -> list[TrackingEvent | None]:
+        """The events of a layout by the texts of its segments; ``begin`` is the index of the first in its message."""
+        said = [*sheet.said(texts_as_cut, layout.wanted), ""]  # the last one stands for what has no place
         numbers = [_number(_first(choices, said)) for choices in layout.numbers]
         texts = [_first(choices, said) for choices in layout.texts]
         shared = _references({}, layout.references, said)
         carrier, clock, directory, document = events.carrier, events.clock, events.directory, events.document_number
         message, name, version = events.notes.message, self.reader.name, events.version
         interchange, reference, certain = message.position.interchange, message.control_ref, None not in texts
+        offset, starts = sheet.start, sheet.starts
         made: list[TrackingEvent | None] = []
         for event in layout.events:
-            key = (directory, *[said[number] for number in event.told])
-            meaning = self._meanings.get(key) or self._mean(key, sheet.segment(event.at), events)
+            key = (directory, event.told(said) if event.told else sheet.key(texts_as_cut[event.at]))
+            meaning = self._meanings.get(key) or self._mean(key, segment(event.at), events)
             located = event.located
-            place = located and self._places.get(sheet.key(located[0]))
-            if not place or place is NOWHERE:
-                place = self._place(sheet, located)
-            when = _when(event, said, place[1], clock)
+            place = self._places.get(sheet.key(texts_as_cut[located[0] or 0])) if located else NOWHERE
+            if place is None or (place is NOWHERE and located):
+                place = self._place(segment, located)
+            when = place and _when(event.dated, said, place[1], clock)
             number = numbers[event.number]
             piece, text, account, signatory = event.texts
-            if meaning is None or when is None or not number or not certain:
+            if meaning is None or place is None or when is None or not number or not certain:
                 made.append(None)
                 continue
             status, reason, direction, correction, classifier, code, code_list, agency, reasons, rule = meaning
             at, basis, date_only, kind = when
+            start = offset + starts[begin + event.at]
+            stands = begin + event.at + 1, start, start + len(texts_as_cut[event.at])
             made.append(
-                TrackingEvent(
-                    carrier,
-                    number,
-                    status,
-                    at,
-                    reason,
+                make_event(
+                    *(carrier, number, status, at, reason),
                     True,  # mapped: what is not has a remark
                     classifier or kind,
                     direction,
@@ -125,7 +166,7 @@ class FormReader:
                     texts[account] or "",
                     texts[signatory] or "",
                     _references(shared.copy(), event.references, said),
-                    Provenance(interchange, reference, document, *sheet.place(event.at), name, version, rule),
+                    make_provenance(interchange, reference, document, *stands, name, version, rule),
                 )
             )
         return made
@@ -137,10 +178,13 @@ class FormReader:
             return None
         return meaning and self._meanings.keep(key, meaning)
 
-    def _place(self, sheet: Sheet, located: Sequence[int]) -> Place:
+    def _place(self, segment: Callable[[int], Segment], located: Sequence[int | None]) -> Place | None:
+        """The first place of which something is said; None where it has to be looked for."""
         for at in located:
-            key = sheet.key(at)
-            place = self._places.get(key) or self._places.keep(key, self.reader.place_in(sheet.segment(at)))
+            if at is None:
+                return None
+            holder = segment(at)
+            place = self._places.get(holder.key) or self._places.keep(holder.key, self.reader.place_in(holder))
             if place is not NOWHERE:
                 return place
         return NOWHERE
@@ -168,27 +212,23 @@ def _number(text: str | None) -> str:
     return "" if len(number) > LONGEST or ("E+" in number and ROUNDED.fullmatch(number)) else number
 
 
-def _when(event: EventLayout, said: Sequence[str], zone_of_place: str | None, clock: Clock) -> _When | None:
-    """When it was; None where there is something to remark."""
-    for dated in event.dated:
-        if dated is None:
-            return None
-        day = said[dated.day]
-        if not day:
-            continue
-        formats, instant, beside = dated.formats, dated.instant, said[dated.beside]
-        try:
-            if dated.in_parts:
-                read = read_parts(formats, day, beside, said[dated.zone], zone_of_place, clock.timezone)
-            else:
-                read = read_whole(formats, day, beside, zone_of_place, clock.timezone)
-        except ValueError:
-            return None
-        moment, when, basis, warning = read
-        if moment.warning or warning or instant.derived or not clock.beyond_doubt(moment):
-            return None
-        return when, basis, moment.date_only, instant.classifier or Classifier.ACT
-    return None
+def _when(dated: Dated | None, said: Sequence[str], zone_of_place: str | None, clock: Clock) -> _When | None:
+    """When it was; None where there is something to remark, or another time to be looked for."""
+    day = said[dated.day] if dated else ""
+    if dated is None or not day:
+        return None
+    formats, beside = dated.formats, said[dated.beside]
+    try:
+        if dated.in_parts:
+            read = read_parts(formats, day, beside, said[dated.zone], zone_of_place, clock.timezone)
+        else:
+            read = read_whole(formats, day, beside, zone_of_place, clock.timezone)
+    except ValueError:
+        return None
+    moment, when, basis, warning = read
+    if moment.warning or warning or not clock.beyond_doubt(moment):
+        return None
+    return when, basis, moment.date_only, dated.classifier
 
 
 def _references(

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import zip_longest
+from typing import Final
 
 from edi_gateway.errors import DocumentError
-from edi_gateway.frozen import quick
+from edi_gateway.frozen import maker, quick
 from edi_gateway.mapping.codebook import Codebook
 from edi_gateway.mapping.event import LONGEST, EventReader, Events
 from edi_gateway.mapping.flat import FlatReader, flat
@@ -82,10 +82,21 @@ class Mapping:
             return Harmonized(function, number, issued_at, self._read_table(body, events), notes.findings)
         by_form = self._forms.read(body, events)
         if by_form and all(by_form):
-            return Harmonized(function, number, issued_at, by_form, notes.findings)  # type: ignore[arg-type]
+            return _harmonized(function, number, issued_at, by_form, notes.findings)  # type: ignore[arg-type]
         found = self.for_each.segments(body)
         self._account_for_all(body, found, function, notes)
-        return Harmonized(function, number, issued_at, list(_readable(found, by_form, events, notes)), notes.findings)
+        return Harmonized(function, number, issued_at, list(self._readable(found, by_form, events)), notes.findings)
+
+    def _readable(
+        self, found: Sequence[Segment], by_form: Iterable[TrackingEvent | None], events: Events
+    ) -> Iterator[TrackingEvent]:
+        if not by_form:
+            by_form = (self._forms.read_one(segment, events) for segment in found)
+        for segment, event in zip(found, by_form, strict=True):
+            try:
+                yield event or events.read(segment)
+            except DocumentError as error:
+                events.notes.keep(error.finding)
 
     def _read_table(self, table: Table, events: Events) -> Sequence[TrackingEvent]:
         """The events of a table by its columns, which are settled once for a document."""
@@ -148,17 +159,10 @@ class Mapping:
                 notes.set_aside(Level.EVENT, notes.at(segment), f"a {tag} outside it", where, advice)
 
 
+_harmonized: Final = maker(Harmonized)
+
+
 @lru_cache(maxsize=16)
 def _clock(now: datetime, timezone: str | None) -> Clock:
     """One for all messages of a document."""
     return Clock(now, timezone)
-
-
-def _readable(
-    found: Iterable[Segment], by_form: Iterable[TrackingEvent | None], events: Events, notes: Notes
-) -> Iterator[TrackingEvent]:
-    for segment, event in zip_longest(found, by_form):
-        try:
-            yield event or events.read(segment)
-        except DocumentError as error:
-            notes.keep(error.finding)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from edi_gateway.mapping.path import Condition, Path
 from edi_gateway.mapping.schema import Instant, Text
 from edi_gateway.mapping.texts import convert, one
 from edi_gateway.model import Segment
+from edi_gateway.segment import Sheet
 
 _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
@@ -46,11 +47,11 @@ Reference = tuple[str | Path, int | Path, int, int]
 """The qualifier or its place, the segment or segments, and the place of the value."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """Where to look, in the order of the mapping; places that are not there are left out.
 
-    A segment is given by its index in a ``Run``.
+    A segment is given by its index in a ``Run``. A plan is equal to itself alone.
     """
 
     needed: Sequence[int]  # distances of the segments of an event that come third and later in its run
@@ -62,6 +63,21 @@ class Plan:
     account: Sequence[Spot]
     signatory: Sequence[Spot]
     references: Sequence[Reference]
+
+
+class View(NamedTuple):
+    """From where an event is read."""
+
+    event: Segment
+    group: Segment  # that holds it
+    plan: Plan
+    outlook: Sequence[Segment]  # what is around it
+
+    def texts(self, sheet: Sheet, outlook: Sequence[str]) -> list[str]:
+        """The texts of the segments of its ``Run``; ``outlook`` are those of what is around it."""
+        texts, at = sheet.texts, self.event.number - 1
+        needed = [texts[at + distance] for distance in self.plan.needed]
+        return [texts[at], texts[self.group.number - 1], *needed, *outlook]
 
 
 class Run:

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Final
 
 from edi_gateway.mapping.path import Condition, Path, Scope, parse_place
-from edi_gateway.mapping.plan import Guards, Memory, Plan, Reference, Run, Spot, Way
+from edi_gateway.mapping.plan import Guards, Memory, Plan, Reference, Spot, View, Way
 from edi_gateway.mapping.schema import EventPlaces, Referring, Text
 from edi_gateway.model import Segment
 
@@ -67,7 +67,7 @@ class Planner:
             known = self._outlooks.keep((form, told_apart), (next(self._numbers), Memory()))
         return _Outlook(segments, *known)
 
-    def run(self, event: Segment, group: Segment, outlook: _Outlook) -> Run:
+    def view(self, event: Segment, group: Segment, outlook: _Outlook) -> View:
         """The event with its plan."""
         key = event.form()
         form = outlook.events.get(key) or outlook.events.keep(key, self._form(event))
@@ -78,7 +78,7 @@ class Planner:
             told_apart = tuple([qualifier if qualifier in asked_for else None for qualifier, asked_for in said])
             plan = form.plans.get(told_apart) or form.plans.keep(told_apart, self._plan(event, group, outlook))
             form.plans.keep(qualifiers, plan)
-        return Run(event, group, plan, outlook.segments)
+        return View(event, group, plan, outlook.segments)
 
     def _form(self, event: Segment) -> _Form:
         below = [(distance, self.inside.get(segment.tag)) for distance, segment in enumerate(event.below(), 1)]
@@ -136,14 +136,14 @@ class Surroundings:
         self._seen: dict[tuple[int, str], _Outlook] = {}
         self._of_groups: dict[int, _Outlook] = {}
 
-    def run(self, event: Segment) -> Run:
+    def view(self, event: Segment) -> View:
         """The event with its plan."""
         group = event.parent
         assert group is not None, "an event stands below the header"
         outlook = self._of_groups.get(group.number)
         if outlook is None:
             outlook = self._of_groups[group.number] = self._from(group)
-        return self._planner.run(event, group, outlook)
+        return self._planner.view(event, group, outlook)
 
     def _from(self, group: Segment) -> _Outlook:
         outer, tag = group.parent, group.tag

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from edi_gateway.errors import DocumentError
-from edi_gateway.frozen import quick
+from edi_gateway.frozen import maker, quick
 from edi_gateway.mapping.harmonize import Harmonized, Mapping, Partner
 from edi_gateway.model import Finding, Interchange, Level, Message, Position, Severity
 from edi_gateway.pipeline.matching import Said, acknowledges, read_statements
@@ -40,6 +40,9 @@ class Reading:
     def broken(self) -> bool:
         """Whether a finding sets aside what it is about."""
         return any(finding.severity is Severity.QUARANTINE for finding in self.findings)
+
+
+_reading: Final = maker(Reading)
 
 
 def read(
@@ -129,7 +132,7 @@ def _read_message(
     except Exception as error:
         log.exception("message.unreadable", message=message.control_ref)
         return Reading((*message.findings, defect(error, message.position, Level.MESSAGE)), of=message)
-    return Reading((*message.findings, *said.findings), said, of=message)
+    return _reading((*message.findings, *said.findings), said, of=message)
 
 
 def _no_acknowledgement(message: Message) -> Finding:

@@ -64,6 +64,11 @@ def update_rows(connection: Connection, table: str, columns: tuple[str, ...], ro
                 cursor.executemany(_update_one(table, columns), [(*row[1:], row[0]) for row in rows])
 
 
+def holds_any(connection: Connection, table: str) -> bool:
+    """Whether the table has a row: where it has none, nobody need look for a thousand of them."""
+    return connection.exec_driver_sql(f"SELECT 1 FROM {table} LIMIT 1").first() is not None  # noqa: S608  # our own names
+
+
 def among(dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Whether the column is one of the values that `listed` gives the variable of that name.
 

@@ -288,6 +288,8 @@ def hold_sequence(connection: Connection, key: str, start: int) -> int:
 
 def _known(connection: Connection, event_ids: Collection[int]) -> set[tuple[str, int]]:
     """(destination, event) of everything that was ever owed about these events."""
+    highest = connection.exec_driver_sql("SELECT max(event_id) FROM outbox").scalar() or 0
+    event_ids = [event_id for event_id in event_ids if event_id <= highest]  # nobody was ever to hear of the others
     if not event_ids:
         return set()
     these = {"events": listed(connection, event_ids)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from edi_gateway.model import Location, MessageFunction, TrackingEvent
@@ -13,6 +14,9 @@ from edi_gateway.store.engine import is_storable, storable
 from edi_gateway.store.rows import OF_CARRIER, OF_MESSAGE, minutes, place_of, structure, words_of
 
 _TEXTS: Final = tuple(field.name for field in fields(TrackingEvent) if field.type == "str")
+
+_EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = _EPOCH_UTC.replace(tzinfo=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ def _said(report: MessageReport, window: int) -> list[Said]:
         ahead = event.occurred_at.utcoffset()
         if ahead is None:
             raise ValueError(f"an instant without a zone: {event.occurred_at}")
-        clock = event.occurred_at.replace(tzinfo=None) - ahead
+        # Two readings of a wall time that comes twice are equal, though they are an hour apart.
+        clock, text = _utc.__wrapped__(event.occurred_at) if event.occurred_at.fold else _utc(event.occurred_at)
         said.append(
             (
                 (event.carrier, event.tracking_number),
@@ -83,12 +88,19 @@ def _said(report: MessageReport, window: int) -> list[Said]:
                 structure(event.references),
                 place_of(event.provenance),
                 clock,
-                clock.isoformat(" ", "microseconds"),
+                text,
                 minutes(ahead),
                 event.fingerprint(window),
             )
         )
     return said
+
+
+@lru_cache(maxsize=8192)  # many events share a minute
+def _utc(moment: datetime) -> tuple[datetime, str]:
+    """An instant by the clock of UTC, and as a row has it."""
+    clock = _EPOCH + (moment - _EPOCH_UTC)
+    return clock, clock.isoformat(" ", "microseconds")
 
 
 def _reads_the_same(report: MessageReport, said: Iterable[Said]) -> bool:

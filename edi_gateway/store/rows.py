@@ -14,30 +14,11 @@ from edi_gateway.model import Provenance, TrackingEvent
 from edi_gateway.store.bulk import Row, insert_rows, update_rows
 from edi_gateway.store.tables import TrackingState
 
-# Words as plain text and flags as numbers: the driver looks long at anything else.
-_WORDS: Final[Mapping[str, str]] = {
-    "carrier": "carrier",
-    "tracking_number": "tracking_number",
-    "piece": "piece",
-    "reason": "reason",
-    "raw_code": "raw_code",
-    "code_list": "code_list",
-    "code_agency": "code_agency",
-    "raw_reason": "raw_reason",
-    "text": "text",
-    "account": "account",
-    "signatory": "signatory",
-    "location_name": "location.name",
-    "unlocode": "location.unlocode",
-    "country": "location.country",
-    "status": "status._value_",
-    "classifier": "classifier._value_",
-    "direction": "direction._value_",
-    "time_basis": "time_basis._value_",
-    "mapped": "mapped.real",
-    "correction": "correction.real",
-    "date_only": "date_only.real",
-}
+_WORDS: Final = (
+    *("carrier", "tracking_number", "piece", "reason", "raw_code", "code_list", "code_agency", "raw_reason"),
+    *("text", "account", "signatory", "location_name", "unlocode", "country"),
+    *("status", "classifier", "direction", "time_basis", "mapped", "correction", "date_only"),
+)
 _PLACE: Final = ("interchange", "message", "segment", "start", "end", "mapping", "mapping_version", "rule")
 _EVENT: Final = (
     *_WORDS, "references", "occurred_at", "utc_offset", "id", "fingerprint", "shipment_id", "retracted", "received_at",
@@ -54,12 +35,41 @@ STATE: Final = (
 _ACTIVE: Final = TrackingState.ACTIVE.value
 _SHIPMENT: Final = ("id", *STATE, "epoch", "carrier", "tracking_number", "tracking_state")
 
-# Of an event: the columns it fills with its own words, carrier and tracking number first.
-words_of: Final[Callable[[TrackingEvent], tuple[Any, ...]]] = attrgetter(*_WORDS.values())
 # Of a provenance: the columns it fills, interchange and message first.
 place_of: Final[Callable[[Provenance], tuple[Any, ...]]] = attrgetter(*_PLACE)
 OF_CARRIER: Final = slice(14)  # of an event's words, those the carrier wrote
 OF_MESSAGE: Final = slice(2)  # of a place, the same
+
+
+def words_of(event: TrackingEvent) -> tuple[Any, ...]:
+    """The columns an event fills with its own words, carrier and tracking number first.
+
+    Words as plain text and flags as numbers: the driver looks long at anything else.
+    """
+    place = event.location
+    return (
+        event.carrier,
+        event.tracking_number,
+        event.piece,
+        event.reason,
+        event.raw_code,
+        event.code_list,
+        event.code_agency,
+        event.raw_reason,
+        event.text,
+        event.account,
+        event.signatory,
+        place.name,
+        place.unlocode,
+        place.country,
+        event.status._value_,
+        event.classifier._value_,
+        event.direction._value_,
+        event.time_basis._value_,
+        +event.mapped,
+        +event.correction,
+        +event.date_only,
+    )
 
 
 def event_row(

@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
 from edi_gateway.model import utc_now
-from edi_gateway.store.bulk import among, listed
+from edi_gateway.store.bulk import among, holds_any, listed
 from edi_gateway.store.engine import Database, chunks, insert_new
 from edi_gateway.store.tables import METADATA, Subscription
 
@@ -51,6 +51,8 @@ def subscriptions(db: Database, customer: str | None = None, limit: int = 1000) 
 
 def subscribers(connection: Connection, numbers: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], set[str]]:
     """(carrier, tracking number) → customers who want to hear of it; numbers nobody asked for are left out."""
+    if not holds_any(connection, SUBSCRIPTION.name):
+        return {}
     wanted = set(numbers)
     carriers = {carrier for carrier, _ in numbers}
     these = {"numbers": listed(connection, {number for _, number in wanted})}

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, exists, func, select, update
 
 from edi_gateway.model import Status, TrackingState
-from edi_gateway.store.bulk import among, listed
+from edi_gateway.store.bulk import among, holds_any, listed
 from edi_gateway.store.checks import CHECK, SHIPMENT
 from edi_gateway.store.claims import clock
 from edi_gateway.store.engine import Database, chunks, insert_new
@@ -91,6 +91,8 @@ def heard(connection: Connection, numbers: Iterable[tuple[str, str]]) -> None:
 
     What is stopped stays so, unless the number is another shipment's by now. In the transaction that records the news.
     """
+    if not holds_any(connection, CHECK.name):
+        return
     wanted = set(numbers)
     these = {"numbers": listed(connection, {number for _, number in wanted})}
     rows = [

@@ -17,7 +17,7 @@ from edi_gateway.formats.guide import Guide, Walk, load_guide
 from edi_gateway.formats.syntax import CutSegment, Reading, Shape, reading_of, shape_of
 from edi_gateway.formats.x12.envelope import Envelope
 from edi_gateway.formats.x12.pieces import Pieces
-from edi_gateway.model import Finding, Level, Message, Position, Severity
+from edi_gateway.model import Finding, Level, Message, Position, Severity, make_message, make_position
 
 ACKNOWLEDGEMENTS: Final = frozenset({"997", "999"})
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
@@ -98,9 +98,9 @@ class MessageReader:
                 if not walk.strangers:
                     self._seen.add(reference)
                     end = trailer + len(closes) + self.envelope.width
-                    at = Position(self._control_ref, reference, 1, "ST", start=start, end=end)
-                    body = BodySegment(Body(start, shape, self._ascii, walk), 0)
-                    return Message(kind, self.version, reference, body, at, self.group_ref)
+                    at = make_position(self._control_ref, reference, 1, "ST", start=start, end=end)
+                    body = BodySegment(Body(self._pieces.start, shape, self._ascii, walk), 0)
+                    return make_message(kind, self.version, reference, body, at, self.group_ref)
         data = self.envelope.content[start : self.envelope.end_of(trailer)]
         latin = data.decode("latin-1")
         terminated = latin if latin.endswith(self._terminator) else latin + self._terminator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edi_gateway.formats.syntax import Shape, cut_plain
+from edi_gateway.formats.syntax import Shape, cut_plain, starts_of, tags_of
 from edi_gateway.formats.x12.envelope import Envelope
 
 _PIECE: Final = 1 << 16  # bytes cut at once
@@ -13,7 +13,10 @@ _PIECE: Final = 1 << 16  # bytes cut at once
 class Pieces:
     """The sets of an interchange, in their order, as far as they are plain: in ASCII, unwrapped, with sound tags."""
 
-    __slots__ = ("_careful", "_content", "_empty", "_gap", "_grammar", "_index", "_offset", "_tags", "_texts")
+    __slots__ = (
+        *("_careful", "_content", "_empty", "_gap", "_grammar", "_index", "_offset"),
+        *("_starts", "_tags", "_texts", "start"),
+    )
 
     def __init__(self, envelope: Envelope) -> None:
         mark = envelope.grammar.delimiters.element
@@ -22,7 +25,9 @@ class Pieces:
         self._empty = f"L11{mark}{mark}"  # a reference without a value
         self._texts: list[str] = []
         self._tags: list[str] = []
+        self._starts: list[int] = []
         self._gap = 0
+        self.start = 0  # from where the shapes count
         self._index = 0
         self._offset = -1  # where the segment at ``_index`` begins
         self._careful = 0  # up to there, sets have to be cut one by one
@@ -41,7 +46,7 @@ class Pieces:
             self._offset = -1
             return None
         here = slice(self._index, end)
-        shape = Shape(self._texts[here], self._tags[here], gap=self._gap)
+        shape = Shape(self._texts[here], self._tags[here], self._starts[here])
         self._index, self._offset = end, trailer + len(self._texts[end - 1]) + self._gap
         return shape
 
@@ -57,6 +62,7 @@ class Pieces:
         if end <= start or not data.isascii() or self._empty in text:
             return
         texts, gap = cut_plain(text, grammar.delimiters)
-        tags = [*map(grammar.tags.__getitem__, [segment[:4] for segment in texts])]
+        tags = tags_of(texts, grammar)
         if tags and "" not in tags:
-            self._texts, self._tags, self._gap, self._offset = texts, tags, gap, start
+            self._texts, self._tags, self._gap, self._offset, self.start = texts, tags, gap, start, start
+            self._starts = starts_of(texts, gap)

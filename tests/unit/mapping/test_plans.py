@@ -11,8 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edi_gateway.errors import DocumentError
+from edi_gateway.mapping.event import EventReader, Events
 from edi_gateway.mapping.harmonize import Harmonized, Mapping, Partner
+from edi_gateway.mapping.instants import Clock
 from edi_gateway.mapping.load import Library
+from edi_gateway.mapping.notes import Notes
 from edi_gateway.model import Message, TrackingEvent
 from tests.unit.formats.edi import interchange, read_one
 from tests.unit.formats.edi import message as segments_of
@@ -36,6 +40,18 @@ WORDINGS = {
 }
 FORM = st.lists(st.sampled_from([*WORDINGS, "STS", "RFF", "DTM"]), max_size=8).map(
     lambda tags: [*tags[: len(tags) // 2], "CNI", "STS", *tags[len(tags) // 2 :], "DTM"]
+)
+
+# What has to be looked at closely: released, blank, cut short, unknown, impossible.
+ODD = {
+    "CNI": ("CNI+1+K?+4 ", "CNI+1+ K5 +", "CNI+1+4.3E+15"),
+    "STS": ("STS+1+ZZ", "STS+1+21::6:AT ?'DOCK? ", "STS+2+21", "STS+1+ 21 ", "STS+1", "STS+1+21+3::: WHY "),
+    "RFF": ("RFF+ADE: A 1 ", "RFF+CU", "RFF+CU:A?:B:C"),
+    "DTM": ("DTM+334::203", "DTM+334:202613120815:203", "DTM+334: 202610120815 :203", "DTM+334:20261012:102"),
+    "LOC": ("LOC+14", "LOC+14+PTLIS:139:6:LIS?:BOA+PT:162", "LOC+14+ :139:6", "LOC+9"),
+}
+LONG = st.lists(FORM, min_size=1, max_size=3).flatmap(
+    lambda forms: st.lists(st.sampled_from(forms), min_size=6, max_size=8)
 )
 
 
@@ -96,6 +112,22 @@ def test_a_path_into_groups_beside_its_own_is_followed_in_every_message(tmp_path
     assert [each.account for each in read(mapping, beside).events] == ["K2", "K2"]
 
 
+def test_each_event_of_a_long_message_sees_its_own_surroundings(tmp_path: Path) -> None:
+    """What stands around the group before is not around this one, though both have one form."""
+    tmp_path.joinpath("own.yaml").write_text('extends: standard/iftsta\nevent: {account: "^LOC@2.1"}\n')
+    groups = [(f"CNI+1+K{n}", f"LOC+9+L{n}", "STS+1+21", "DTM+334:202610120815:203") for n in range(60)]
+    (message,) = messages([[segment for group in groups for segment in group]])
+    events = read(Library([tmp_path, MAPPINGS]).reader("own"), message).events
+    assert [(event.tracking_number, event.account) for event in events] == [(f"K{n}", f"L{n}") for n in range(60)]
+
+
+def test_a_place_further_below_counts_where_the_nearest_says_nothing() -> None:
+    """Each event of many is looked through, when its own place is empty."""
+    event = ("STS+1+21", "DTM+334:202610120815:203", "LOC+9", "TDT+20", "LOC+14+PTLIS:139:6")
+    (message,) = messages([[segment for n in range(30) for segment in (f"CNI+1+K{n}", *event)]])
+    assert [event.location.unlocode for event in read(replace(STANDARD), message).events] == ["PTLIS"] * 30
+
+
 def test_a_code_means_what_it_means_in_the_directory_of_its_message() -> None:
     """Equal segments of two directories are two things."""
     kinds = ("IFTSTA:D:96A:UN", "IFTSTA:D:01B:UN", "IFTSTA:D:96A:UN")
@@ -114,3 +146,33 @@ def only_event(*body: str) -> TrackingEvent:
     (message,) = messages([body])
     (event,) = read(STANDARD, message).events
     return event
+
+
+@given(LONG, st.data())
+def test_an_event_of_a_long_message_is_read_as_its_paths_say(forms: list[list[str]], data: st.DataObject) -> None:
+    """Many groups of few forms: each event says what following every path of it says, and what is amiss is remarked."""
+    body = [data.draw(st.sampled_from((*WORDINGS[tag], *ODD.get(tag, ())))) for form in forms for tag in form]
+    filler = ["CNI+99+K99", *["STS+1+21", "DTM+334:202610120815:203"] * 50]
+    (message,) = messages([[*body, *filler]])
+    said, plain = read(replace(STANDARD), message), by_paths(message)
+    assert said == plain
+    assert [list(event.references) for event in said.events] == [list(event.references) for event in plain.events]
+
+
+def by_paths(message: Message) -> Harmonized:
+    """What a message says when every event of it is read by itself."""
+    reader = EventReader(
+        STANDARD.name, STANDARD.require, STANDARD.event, STANDARD.codebook, STANDARD.for_each.event_tag
+    )
+    notes = Notes(message)
+    whole = read(replace(STANDARD), message)
+    number, directory = whole.document_number, message.version.split(":")[1]
+    events = Events(reader, notes, "speedy", Clock(NOW, "Europe/Berlin"), directory, number, STANDARD.version)
+    found = []
+    assert message.body is not None
+    for segment in STANDARD.for_each.segments(message.body):
+        try:
+            found.append(events.read(segment))
+        except DocumentError as error:
+            notes.keep(error.finding)
+    return replace(whole, events=found, findings=notes.findings)
