@@ -36,7 +36,8 @@ def counts(connection: Connection, destination: str, shipment_ids: Collection[in
     found: Counter[int] = Counter()
     for some in chunks(shipment_ids):
         theirs = (TOLD.c.destination == destination, TOLD.c.shipment_id.in_(some))
-        found.update(dict(connection.execute(select(TOLD.c.shipment_id, TOLD.c.count).where(*theirs)).tuples().all()))
+        for shipment_id, count in connection.execute(select(TOLD.c.shipment_id, TOLD.c.count).where(*theirs)):
+            found[shipment_id] = count
     return found
 
 
