@@ -125,7 +125,7 @@ def test_a_tracker_needs_no_history(tmp_path: Path) -> None:
 def test_a_file_has_no_keys_of_notifications(tmp_path: Path, line: str, said: str) -> None:
     """Told like any other mistake."""
     found = mistakes(tmp_path, globex=f"{configured.GLOBEX}    {line}\n")
-    assert any(each.startswith(f"customers/globex.yaml:9: destinations.edi.{said}") for each in found), found
+    assert any(each.startswith(f"customers/globex.yaml:10: destinations.edi.{said}") for each in found), found
 
 
 @pytest.mark.parametrize("key", ["format", "mapping", "file_name"])
