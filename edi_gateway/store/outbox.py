@@ -101,6 +101,7 @@ class Pending:
     outbox_id: int
     action: Action
     event_id: int
+    fingerprint: str
     event: TrackingEvent  # its provenance is left out
     shipment_id: int
     epoch: int
@@ -354,6 +355,7 @@ def _pending(row: Row[Any]) -> Pending:
         outbox_id=row.outbox_id,
         action=row.action,
         event_id=row.id,
+        fingerprint=row.fingerprint,
         event=event_of(row),
         shipment_id=row.shipment_id,
         epoch=row.epoch,
