@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    insert,
     literal_column,
     select,
     update,
@@ -56,6 +58,14 @@ class UsedUpError(RefusedError):
     """No control number is left, whatever the document says."""
 
 
+class Again(Enum):
+    """Whether an event that was told before is told once more."""
+
+    NEVER = "never"
+    ANYHOW = "anyhow"
+    STATUS_DIFFERS = "status differs"  # if the destination heard another status of the shipment last
+
+
 class Owed(NamedTuple):
     """A destination shall hear of an event, or hear that it is void."""
 
@@ -67,7 +77,7 @@ class Owed(NamedTuple):
     trigger: str = ""  # what of the shipment the event changed
     previous_status: Status | None = None  # of the shipment, just before
     new_status: Status | None = None  # and just after
-    again: bool = False  # although it was told before
+    again: Again = Again.NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +133,17 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
     was never said, a cancel is owed only where a report was sealed, and the same is never owed twice. What was
     refused before gives way, so that reopening it cannot contradict this. What becomes void stands before what is new.
     """
-    wanted = {(row.destination, row.event_id): row for row in rows}
+    wanted, standing = {}, []
+    for row in rows:
+        if row.again is Again.STATUS_DIFFERS:
+            standing.append(row)
+        else:
+            wanted[row.destination, row.event_id] = row
     known = _known(connection, {event_id for _, event_id in wanted})
     if known:
         _enter_again(connection, {key: row for key, row in wanted.items() if key in known})
+    for row in standing:
+        _put_right(connection, row)
     _enter_first(connection, [row for key, row in wanted.items() if key not in known])
 
 
@@ -152,10 +169,28 @@ def _enter_again(connection: Connection, wanted: Mapping[tuple[str, int], Owed])
     owed = [
         dict(zip(_OWED, (*row[:-1], now, OutboxState.PENDING, ""), strict=True))
         for key, row in wanted.items()
-        if row.again or (row.action is Action.REPORT) != (told.get(key) is Action.REPORT)
+        if row.again is Again.ANYHOW or (row.action is Action.REPORT) != (told.get(key) is Action.REPORT)
     ]
     if owed:
         connection.execute(insert_new(connection, OUTBOX), owed)
+
+
+def _put_right(connection: Connection, row: Owed) -> None:
+    """Let a destination hear where a shipment stands, if it was told otherwise last; or never, and it stands somewhere.
+
+    What was told and is taken back, and what was never told, do not always leave a destination with the truth.
+    """
+    of_shipment = (OUTBOX.c.destination == row.destination, OUTBOX.c.shipment_id == row.shipment_id)
+    heard = (OUTBOX.c.state != OutboxState.REFUSED, OUTBOX.c.new_status.is_not(None))
+    last = select(OUTBOX.c.new_status).where(*of_shipment, *heard).order_by(OUTBOX.c.id.desc()).limit(1)
+    before = connection.execute(last).scalar() or Status.UNKNOWN
+    if before is row.new_status:
+        return
+    of_event = (OUTBOX.c.destination == row.destination, OUTBOX.c.event_id == row.event_id)
+    waiting = delete(OUTBOX).where(*of_event, OUTBOX.c.state == OutboxState.PENDING)
+    connection.execute(waiting)
+    told = (*row[:6], before, row.new_status, utc_now(), OutboxState.PENDING, "")
+    connection.execute(insert(OUTBOX), dict(zip(_OWED, told, strict=True)))
 
 
 def due(db: Database, destination: str, most: int = _ALL) -> Due:

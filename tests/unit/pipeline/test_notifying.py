@@ -154,29 +154,57 @@ def test_a_retracted_event_that_was_not_told_yet_is_not_told_at_all(db: Database
     assert 0 == seal_all(db, wired)
 
 
-@pytest.mark.parametrize("kind", ["hook", "file"])
-def test_an_event_that_decides_only_now_is_told_now(db: Database, tmp_path: Path, kind: str) -> None:
+def test_an_event_that_decides_only_now_is_told_in_a_file_now(db: Database, tmp_path: Path) -> None:
     """It came too late to change anything; since what came after it is void, it says where the shipment stands."""
-    name = {"hook": LIVE, "file": "initech/edi"}[kind]
     wired = wire_hooli(tmp_path)
     hear(db, wired, message(tracking(DELIVERED, 9, account="77"), number="N1"))
     hear(db, wired, message(tracking(OUT, 8, account="77", location=Location("Graz"))))
-    seal_all(db, wired, name)
+    seal_all(db, wired, "initech/edi")
     hear(db, wired, message(function=CANCELLATION, number="N1"))
-    seal_all(db, wired, name)
+    seal_all(db, wired, "initech/edi")
 
-    with db.write() as connection:
-        assert [] == outbox.pending_events(connection, name, 10)
-    if kind == "hook":
-        assert [
-            (STATUS, "DELIVERED", "UNKNOWN", "DELIVERED"),
-            ("cancellation", "DELIVERED", "DELIVERED", "OUT_FOR_DELIVERY"),
-            (STATUS, "OUT_FOR_DELIVERY", "DELIVERED", "OUT_FOR_DELIVERY"),
-        ] == told(db)
-        assert "Graz" == sealed(db)[-1]["event"]["location"]["name"]
-    else:
-        newest = deliveries.deliveries(db, destination=name)[0]
-        assert 2 == newest.event_count
+    assert 2 == deliveries.deliveries(db, destination="initech/edi")[0].event_count
+    seal_all(db, wired)
+    assert [(STATUS, "OUT_FOR_DELIVERY", "UNKNOWN", "OUT_FOR_DELIVERY")] == told(db)  # it heard nothing else
+
+
+def test_whoever_heard_something_hears_where_the_shipment_stands(db: Database, tmp_path: Path) -> None:
+    """Though the event that is void now was never told: the same status twice; and when nothing is left, that."""
+    wired = wire_hooli(tmp_path)
+    hear(db, wired, message(tracking(PICKED_UP, 7)), message(tracking(IN_TRANSIT, 8), number="N1"))
+    seal_all(db, wired)
+    hear(db, wired, message(tracking(IN_TRANSIT, 9), number="N2"))
+    hear(db, wired, message(function=CANCELLATION, number="N1"))
+    hear(db, wired, message(function=CANCELLATION, number="N2"))
+    seal_all(db, wired)
+
+    assert [
+        ("cancellation", "IN_TRANSIT", "IN_TRANSIT", "IN_TRANSIT"),
+        (STATUS, "PICKED_UP", "IN_TRANSIT", "PICKED_UP"),
+    ] == told(db)[2:]
+
+
+def test_when_nothing_is_left_of_what_was_heard_that_is_told(db: Database, tmp_path: Path) -> None:
+    """By the event that was the last to count."""
+    wired = wire_hooli(tmp_path)
+    hear(db, wired, message(tracking(IN_TRANSIT, 8), number="N1"))
+    seal_all(db, wired)
+    hear(db, wired, message(tracking(IN_TRANSIT, 9), number="N2"))
+    hear(db, wired, message(function=CANCELLATION, number="N1"))
+    hear(db, wired, message(function=CANCELLATION, number="N2"))
+    seal_all(db, wired)
+
+    assert ("cancellation", "IN_TRANSIT", "IN_TRANSIT", "UNKNOWN") == told(db)[-1]
+    assert "UNKNOWN" == sealed(db)[-1]["shipment"]["current"]["status"]
+
+
+def test_nobody_hears_that_something_is_void_of_a_shipment_that_is_not_his(db: Database, tmp_path: Path) -> None:
+    """Neither by a cancellation nor by what stands instead."""
+    wired = wire_hooli(tmp_path, 'only: [{account: "77"}]')
+    hear(db, wired, message(tracking(PICKED_UP, 7)), message(tracking(IN_TRANSIT, 8), number="N1"))
+    hear(db, wired, message(function=CANCELLATION, number="N1"))
+
+    assert 0 == seal_all(db, wired)
 
 
 def test_conditions_narrow_what_a_destination_gets(db: Database, tmp_path: Path) -> None:
