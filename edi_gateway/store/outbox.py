@@ -1,4 +1,4 @@
-"""What customers are owed, and sealing it: number, bytes and the events told are committed together."""
+"""What customers are owed, and sealing it: number, bytes and events told are committed together."""
 
 from __future__ import annotations
 
@@ -46,8 +46,6 @@ _SHOWN: Final = (
 _TOLD: Final = (OUTBOX.c.action, OUTBOX.c.trigger, OUTBOX.c.previous_status, OUTBOX.c.new_status)
 _ALL: Final = 1_000_000_000
 _OPPOSITE: Final = {Action.REPORT: Action.CANCEL, Action.CANCEL: Action.REPORT}
-
-
 _OWED: Final = (
     "destination", "customer", "event_id", "shipment_id", "action", "trigger", "previous_status", "new_status",
     "created_at", "state", "error",
@@ -133,12 +131,9 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
     was never said, a cancel is owed only where a report was sealed, and the same is never owed twice. What was
     refused before gives way, so that reopening it cannot contradict this. What becomes void stands before what is new.
     """
-    wanted, standing = {}, []
-    for row in rows:
-        if row.again is Again.STATUS_DIFFERS:
-            standing.append(row)
-        else:
-            wanted[row.destination, row.event_id] = row
+    all_rows = list(rows)
+    standing = [row for row in all_rows if row.again is Again.STATUS_DIFFERS]
+    wanted = {(row.destination, row.event_id): row for row in all_rows if row.again is not Again.STATUS_DIFFERS}
     known = _known(connection, {event_id for _, event_id in wanted})
     if known:
         _enter_again(connection, {key: row for key, row in wanted.items() if key in known})
@@ -180,17 +175,15 @@ def _put_right(connection: Connection, row: Owed) -> None:
 
     What was told and is taken back, and what was never told, do not always leave a destination with the truth.
     """
-    of_shipment = (OUTBOX.c.destination == row.destination, OUTBOX.c.shipment_id == row.shipment_id)
+    theirs = (OUTBOX.c.destination == row.destination, OUTBOX.c.shipment_id == row.shipment_id)
     heard = (OUTBOX.c.state != OutboxState.REFUSED, OUTBOX.c.new_status.is_not(None))
-    last = select(OUTBOX.c.new_status).where(*of_shipment, *heard).order_by(OUTBOX.c.id.desc()).limit(1)
+    last = select(OUTBOX.c.new_status).where(*theirs, *heard).order_by(OUTBOX.c.id.desc()).limit(1)
     before = connection.execute(last).scalar() or Status.UNKNOWN
-    if before is row.new_status:
-        return
-    of_event = (OUTBOX.c.destination == row.destination, OUTBOX.c.event_id == row.event_id)
-    waiting = delete(OUTBOX).where(*of_event, OUTBOX.c.state == OutboxState.PENDING)
-    connection.execute(waiting)
-    told = (*row[:6], before, row.new_status, utc_now(), OutboxState.PENDING, "")
-    connection.execute(insert(OUTBOX), dict(zip(_OWED, told, strict=True)))
+    if before is not row.new_status:
+        waiting = (OUTBOX.c.event_id == row.event_id, OUTBOX.c.state == OutboxState.PENDING)
+        connection.execute(delete(OUTBOX).where(*theirs, *waiting))
+        told = (*row[:6], before, row.new_status, utc_now(), OutboxState.PENDING, "")
+        connection.execute(insert(OUTBOX), dict(zip(_OWED, told, strict=True)))
 
 
 def due(db: Database, destination: str, most: int = _ALL) -> Due:

@@ -53,16 +53,16 @@ def due(db: Database) -> list[str]:
     return found
 
 
-def test_only_the_first_of_each_shipment_is_due(db: Database, wired: Wired) -> None:
+@pytest.mark.usefixtures("wired")
+def test_only_the_first_of_each_shipment_is_due(db: Database) -> None:
     """While it is on its way, too."""
-    assert wired
     names = line(db)
     assert {names["1/1"], names["2/1"]} == set(due(db))
 
 
-def test_what_arrived_lets_the_next_one_follow(db: Database, wired: Wired) -> None:
+@pytest.mark.usefixtures("wired")
+def test_what_arrived_lets_the_next_one_follow(db: Database) -> None:
     """All arrive, each shipment's in order."""
-    assert wired
     names = {name: place for place, name in line(db).items()}
     arrived = []
     while name := deliver_next(db):
@@ -72,9 +72,9 @@ def test_what_arrived_lets_the_next_one_follow(db: Database, wired: Wired) -> No
     assert ["2/1", "2/2"] == [place for place in arrived if place.startswith("2/")]
 
 
-def test_a_failing_one_holds_back_its_shipment_alone(db: Database, wired: Wired) -> None:
+@pytest.mark.usefixtures("wired")
+def test_a_failing_one_holds_back_its_shipment_alone(db: Database) -> None:
     """Retrying and dead ones do; the other shipment goes on."""
-    assert wired
     names = line(db)
     assert names["1/1"] == deliver_next(db, Outcome.FAILED, next_attempt_at=utc_now().replace(year=2099))
     assert [names["2/1"], names["2/2"], None] == [deliver_next(db) for _ in range(3)]
@@ -84,9 +84,9 @@ def test_a_failing_one_holds_back_its_shipment_alone(db: Database, wired: Wired)
     assert None is deliver_next(db)
 
 
-def test_a_person_who_gives_one_up_lets_the_next_one_follow(db: Database, wired: Wired) -> None:
+@pytest.mark.usefixtures("wired")
+def test_a_person_who_gives_one_up_lets_the_next_one_follow(db: Database) -> None:
     """And whoever takes that back holds back the rest again."""
-    assert wired
     names = line(db)
     deliver_next(db, Outcome.REFUSED)
     deliveries.skip(db, 1)
@@ -109,9 +109,9 @@ def test_one_issued_anew_takes_the_place_of_the_old(db: Database, wired: Wired) 
     assert {new.name, names["2/1"]} == set(due(db))
 
 
-def test_another_order_is_no_dead_end(db: Database, wired: Wired) -> None:
+@pytest.mark.usefixtures("wired")
+def test_another_order_is_no_dead_end(db: Database) -> None:
     """What was sealed to stand in line still goes out when the configuration wants no order any more."""
-    assert wired
     for _ in range(5):
         claim = claims.claim(db, LIVE, "here")
         assert claim is not None
