@@ -26,7 +26,7 @@ DELIVERY = METADATA.tables["delivery"]
 
 
 @pytest.fixture
-def wired(db: Database, tmp_path: Path) -> Wired:
+def wired(db: Database, tmp_path: Path, hook: None) -> Wired:  # noqa: ARG001 -- it has to be installed first
     """P1 has three notifications, P2 has two, sealed in two goes."""
     wired = wire_hooli(tmp_path, "order: shipment")
     for status, hour in ((PICKED_UP, 7), (IN_TRANSIT, 8)):

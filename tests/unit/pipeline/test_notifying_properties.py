@@ -92,7 +92,7 @@ def test_changes_of_status_form_a_chain(
 def test_whatever_is_taken_back_the_last_word_is_true(
     db: Database, wired: Wired, told: list[MessageReport], turns: list[bool]
 ) -> None:
-    """Numbers have no gap, no event is told twice in a row, and the last notification says where the shipment stands."""
+    """Numbers have no gap, and the last notification says where the shipment stands."""
     for _ in notified(db, wired, told, turns):
         bodies = sealed(db)
         current = [status for _, status in statuses(db)]
