@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -16,6 +19,7 @@ from edi_gateway.store import deliveries, outbox, subscriptions
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import DeliveryState
 from tests import configured
+from tests.guards.project import ROOT
 from tests.notified import LIVE, destination, hear, seal_all, sealed, told, wire_hooli
 from tests.unit.store.building import CANCELLATION, START, message, tracking
 
@@ -462,3 +466,44 @@ def test_times_are_utc_but_those_of_events_are_the_carriers(db: Database, tmp_pa
         "IN_TRANSIT"
     ]
     assert datetime.fromisoformat(body["created_at"]).tzinfo == UTC
+
+
+def run_node(what: str, db: Database, folder: Path) -> str:
+    url = db._url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "tests.unit.pipeline.notifying_process", what, url, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def each_told_once_in_order(db: Database) -> bool:
+    """Whether each of three parcels has its ten events in ten notifications without a gap, in their order."""
+    bodies = sorted(sealed(db), key=lambda each: (each["shipment"]["tracking_number"], each["sequence"]))
+    numbers = [(each["shipment"]["tracking_number"], each["sequence"]) for each in bodies]
+    times = [each["event"]["occurred_at"] for each in bodies]
+    wanted = [(f"P{parcel}", number) for parcel in range(3) for number in range(1, 11)]
+    return numbers == wanted and all(times[n : n + 10] == sorted(times[n : n + 10]) for n in (0, 10, 20))
+
+
+def owe_ten_of_each(db: Database, folder: Path) -> None:
+    wired = wire_hooli(folder, "events: all", "order: shipment")
+    for hour in range(10):
+        hear(db, wired, message(*(tracking(IN_TRANSIT, hour, tracking_number=f"P{parcel}") for parcel in range(3))))
+
+
+def test_processes_that_seal_at_the_same_time_leave_no_gap(db: Database, tmp_path: Path) -> None:
+    """Two nodes of eight threads each."""
+    owe_ten_of_each(db, tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: run_node("many", db, tmp_path), range(2)))
+
+    assert each_told_once_in_order(db)
+
+
+def test_a_kill_at_any_step_loses_and_repeats_nothing(db: Database, tmp_path: Path) -> None:
+    """Every statement, the commit, and the moment after it."""
+    owe_ten_of_each(db, tmp_path)
+    assert int(run_node("kills", db, tmp_path).splitlines()[-1]) >= 10
+    seal_all(db, wire_hooli(tmp_path, "events: all", "order: shipment"))
+
+    assert each_told_once_in_order(db)
