@@ -15,7 +15,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The command is started hundreds of times: it is compiled once, whatever the shell says.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-pytest_plugins = ["tests.servers", "tests.postgres", "tests.databases", "tests.gnupg", "tests.acceptance.reporting"]
+pytest_plugins = [
+    "tests.servers",
+    "tests.postgres",
+    "tests.databases",
+    "tests.gnupg",
+    "tests.notified",
+    "tests.acceptance.reporting",
+]
 
 # As the daemon does: by itself, structlog would draw the values of all variables of each traceback, for seconds.
 structlog.configure(

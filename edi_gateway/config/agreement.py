@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import Final
 
 from edi_gateway.config.configured import Channel, Destination
 from edi_gateway.config.http import Http
-from edi_gateway.located import Loc, Located
+from edi_gateway.config.models import CustomerFile
+from edi_gateway.config.rules import EVERY_CARRIER
+from edi_gateway.located import Loc, Located, did_you_mean
 from edi_gateway.plugins import Receiver, Source
 from edi_gateway.transports.api_poll.registration import Registration
 from edi_gateway.transports.http.instructions import secret_of
@@ -66,6 +68,19 @@ def registered(
         yield f"{at}: a carrier has to be told where to send, expected http: public_url in gateway.yaml"
     if registration.wants_secret and not (isinstance(source, Webhook) and secret_of(source)):
         yield f"{at}: {{secret}} is told to the carrier, expected a way below source: auth that has one"
+
+
+def unknown_carriers(
+    carriers: Iterable[object], customers: Iterable[tuple[Located, CustomerFile | None]]
+) -> Iterator[str]:
+    """Rules that ask for a carrier nobody configured."""
+    known = [name for name in carriers if isinstance(name, str)]
+    for located, file in customers:
+        for loc, rule in file.rules() if file else ():
+            for name in rule.carrier or ():
+                if name not in {EVERY_CARRIER, *known}:
+                    at, where = located.at((*loc, "carrier")), ".".join(map(str, loc[:-1]))
+                    yield f"{at}: {where}[{loc[-1]}].carrier: there is no carrier {name!r}{did_you_mean(name, known)}"
 
 
 def awaited_in_vain(destinations: Sequence[Destination], channels: Sequence[Channel]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from edi_gateway.config.agreement import (
     registered,
     same_channels,
     same_names,
+    unknown_carriers,
 )
 from edi_gateway.config.answering import OUTLET, wired_acknowledge
 from edi_gateway.config.configured import Channel, Destination, Told
@@ -27,9 +28,9 @@ from edi_gateway.config.database import located_in
 from edi_gateway.config.destinations import NOTIFICATION_RETRY, DestinationOptions, misplaced, triggers
 from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
 from edi_gateway.config.names import enabled
-from edi_gateway.config.rules import EVERY_CARRIER, wanted
+from edi_gateway.config.rules import wanted
 from edi_gateway.errors import ConfigError
-from edi_gateway.located import Loc, Located, did_you_mean, load, validate
+from edi_gateway.located import Loc, Located, load, validate
 from edi_gateway.mapping.load import Library
 from edi_gateway.notifications.identities import message_id
 from edi_gateway.notifications.words import VOCABULARIES
@@ -93,7 +94,9 @@ def load_config(folder: Path) -> Config:
     channels = [channel for file in carriers for channel in building.channels(file)]
     channels += [channel for file in customers for channel in building.acknowledgements(file)]
     destinations = [destination for file in customers for destination in building.destinations(file)]
-    problems += _unknown_carriers(carriers, customers)
+    problems += unknown_carriers(
+        [file.located.get(("carrier",)) for file in carriers], [(file.located, file.model) for file in customers]
+    )
     problems += same_names(destinations)
     problems += same_channels(channels)
     problems += awaited_in_vain(destinations, channels)
@@ -160,21 +163,6 @@ def _files(folder: Path, key: str, model: type[_Model], problems: _Problems) -> 
         if isinstance(name, str) and first.setdefault(name, at) != at:
             problems.append(f"{at}: {key} {name!r} once more, expected each in one file; the first is {first[name]}")
         yield _File(located, problems.attempt(partial(validate, model, located)))
-
-
-def _unknown_carriers(
-    carriers: Sequence[_File[CarrierFile]], customers: Sequence[_File[CustomerFile]]
-) -> Iterator[str]:
-    """Rules that ask for a carrier nobody configured."""
-    names = [file.located.get(("carrier",)) for file in carriers]
-    known = [name for name in names if isinstance(name, str)]
-    for file in customers:
-        for loc, rule in file.model.rules() if file.model else ():
-            for name in rule.carrier or ():
-                if name not in {EVERY_CARRIER, *known}:
-                    at = file.located.at((*loc, "carrier"))
-                    where = ".".join(map(str, loc[:-1]))
-                    yield f"{at}: {where}[{loc[-1]}].carrier: there is no carrier {name!r}{did_you_mean(name, known)}"
 
 
 @dataclass(frozen=True, slots=True)

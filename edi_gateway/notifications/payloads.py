@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from edi_gateway.model import Classifier, Direction, Status, TrackingEvent
-from edi_gateway.notifications.identities import event_id, tracker_id
+from edi_gateway.notifications.identities import global_id
 from edi_gateway.notifications.words import Said, Words
 
 TOPIC: Final = "TRACKER_UPDATED"
@@ -21,9 +21,9 @@ _NOTHING: Final = Said("", "")
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """An event with the number of its row."""
+    """An event and its id towards customers."""
 
-    id: int
+    id: str
     event: TrackingEvent
 
 
@@ -31,6 +31,7 @@ class Scan:
 class Shipment:
     """Where a shipment stands, and the events that led there, as far as they are asked for."""
 
+    id: str  # of the customer's tracker of it
     carrier: str
     tracking_number: str
     epoch: int
@@ -51,7 +52,6 @@ class Notification:
     sequence: int  # of this shipment at this destination, from 1
     trigger: str
     created_at: datetime
-    customer: str
     scan: Scan
     retracted: bool  # it was told before, and is void
     previous_status: Status | None
@@ -90,27 +90,27 @@ def canonical(told: Notification, words: Words, *, history: bool) -> Json:
         "trigger": told.trigger,
         "created_at": utc(told.created_at),
         "sequence": told.sequence,
-        "event": event_view(told.customer, told.scan, words) | {"retracted": told.retracted},
+        "event": event_view(told.scan, words) | {"retracted": told.retracted},
         "previous_status": _word(words, told.previous_status),
         "status": _word(words, told.status),
-        "shipment": shipment_view(told.customer, told.shipment, words),
+        "shipment": shipment_view(told.shipment, words),
     }
     if history:
-        payload["history"] = history_view(told.customer, told.shipment, words)
+        payload["history"] = history_view(told.shipment, words)
     return payload
 
 
 def tracker_updated(told: Notification, words: Words) -> Json:
     """The layout ``tracker``: the topic, and the tracker as it stands now."""
-    return {"topic": TOPIC, "data": tracker_view(tracker(told.customer, told.shipment, words))}
+    return {"topic": TOPIC, "data": tracker_view(tracker(told.shipment, words))}
 
 
-def event_view(customer: str, scan: Scan, words: Words) -> Json:
+def event_view(scan: Scan, words: Words) -> Json:
     """An event. Its time is in the offset the carrier meant."""
     event = scan.event
     said = words(event.status, event.reason, event.classifier) or _NOTHING
     return {
-        "id": event_id(customer, scan.id),
+        "id": scan.id,
         "status": said.status or None,
         "reason": said.reason,
         "classifier": event.classifier.value,
@@ -131,11 +131,11 @@ def event_view(customer: str, scan: Scan, words: Words) -> Json:
     }
 
 
-def shipment_view(customer: str, shipment: Shipment, words: Words) -> Json:
+def shipment_view(shipment: Shipment, words: Words) -> Json:
     """A shipment and where it stands; of each status, when it was reached first and last."""
     said = words(shipment.status, shipment.reason, Classifier.ACT) or _NOTHING
     return {
-        "id": tracker_id(customer, shipment.carrier, shipment.tracking_number, shipment.epoch),
+        "id": shipment.id,
         "carrier": shipment.carrier,
         "tracking_number": shipment.tracking_number,
         "epoch": shipment.epoch,
@@ -153,27 +153,28 @@ def shipment_view(customer: str, shipment: Shipment, words: Words) -> Json:
     }
 
 
-def history_view(customer: str, shipment: Shipment, words: Words) -> list[Json]:
+def history_view(shipment: Shipment, words: Words) -> list[Json]:
     """The events that count, in the order they happened; without those the customer has no word for."""
     return [
-        event_view(customer, scan, words)
+        event_view(scan, words)
         for scan in shipment.history
         if words(scan.event.status, scan.event.reason, scan.event.classifier)
     ]
 
 
-def tracker(customer: str, shipment: Shipment, words: Words) -> Tracker:
+def tracker(shipment: Shipment, words: Words) -> Tracker:
     """The tracker of a shipment; its checkpoints are what happened, not what is expected."""
     said = words(shipment.status, shipment.reason, Classifier.ACT) or _NOTHING
+    delivered = shipment.milestones.get(Status.DELIVERED)
     return Tracker(
-        id=tracker_id(customer, shipment.carrier, shipment.tracking_number, shipment.epoch),
+        id=global_id(shipment.id),
         tracking_code=shipment.tracking_number,
         status=said.status,
         estimated_delivery_at=shipment.estimated_at,
-        delivered_at=shipment.status_at if shipment.status is Status.DELIVERED else None,
+        delivered_at=delivered[0] if delivered and shipment.status is Status.DELIVERED else None,
         carrier=shipment.carrier,
         checkpoints=[
-            Checkpoint(event_id(customer, scan.id), message(scan.event), word.status, scan.event.occurred_at)
+            Checkpoint(scan.id, message(scan.event), word.status, scan.event.occurred_at)
             for scan in shipment.history
             if scan.event.classifier is Classifier.ACT
             and (word := words(scan.event.status, scan.event.reason, scan.event.classifier))

@@ -18,6 +18,8 @@ def seen(
     That an event is void goes to all; the feed keeps it only for those with whom its shipment was shared.
     """
     for change in changes:
+        if change.kind in {"decides", "voided"}:
+            continue  # it was seen when it was new
         event = change.event
         customers = subscribers.get((event.carrier, event.tracking_number), ())
         void = change.kind == "retracted"

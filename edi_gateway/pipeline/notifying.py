@@ -78,8 +78,7 @@ def document(
         sequence=number,
         trigger=row.trigger or "event",
         created_at=now,
-        customer=destination.customer,
-        scan=Scan(row.event_id, row.event),
+        scan=Scan(row.fingerprint, row.event),
         retracted=row.action is Action.CANCEL,
         previous_status=row.previous_status,
         status=row.new_status,
@@ -116,7 +115,7 @@ def _own(destination: Destination, told: Notification) -> bytes:
         document_number=told.id,
         function=_FUNCTIONS[told.retracted],
         carrier=event.carrier,
-        customer=told.customer,
+        customer=destination.customer,
         created=told.created_at,
         tracking_number=event.tracking_number,
         change={
@@ -144,8 +143,8 @@ def provable(destination: Destination, event: TrackingEvent, now: datetime) -> I
     for status in Status:
         if how.words(status, "", Classifier.ACT):
             said = replace(event, status=status)
-            shipment = Shipment(said.carrier, said.tracking_number, 1, status, "", said.direction, now, now, {})
-            told = Notification("msg_", 1, "event", now, "CUSTOMER", Scan(1, said), False, status, status, shipment)
+            shipment = Shipment("", said.carrier, said.tracking_number, 1, status, "", said.direction, now, now, {})
+            told = Notification("msg_", 1, "event", now, Scan("", said), False, status, status, shipment)
             yield body(destination, told)
 
 
@@ -172,9 +171,12 @@ def _shipments(connection: Connection, destination: Destination, rows: Sequence[
     """The shipments of these events, with their histories where the layout tells them."""
     how = destination.notifying
     whole = how is not None and (how.history or how.layout == "tracker")
-    events = notices.histories(connection, {row.shipment_id for row in rows}) if whole else {}
+    ids = {row.shipment_id for row in rows}
+    trackers = notices.tracker_ids(connection, destination.customer, ids)
+    events = notices.histories(connection, ids) if whole else {}
     return {
         row.shipment_id: Shipment(
+            id=trackers[row.shipment_id],
             carrier=row.event.carrier,
             tracking_number=row.event.tracking_number,
             epoch=row.epoch,
@@ -187,7 +189,7 @@ def _shipments(connection: Connection, destination: Destination, rows: Sequence[
                 Status(status): (datetime.fromisoformat(first), datetime.fromisoformat(last))
                 for status, (first, last) in row.milestones.items()
             },
-            history=[Scan(event_id, event) for event_id, event in events.get(row.shipment_id, ())],
+            history=[Scan(*each) for each in events.get(row.shipment_id, ())],
         )
         for row in rows
     }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from edi_gateway.pipeline.partners import ALL, Destination, Trigger
-from edi_gateway.store.outbox import Owed
+from edi_gateway.store.outbox import Again, Owed
 from edi_gateway.store.reconcile import Change
 from edi_gateway.store.tables import Action
 
@@ -27,27 +27,33 @@ def owed(destinations: Sequence[Destination], changes: Sequence[Change], subscri
         event = change.event
         customers = subscribers.get((event.carrier, event.tracking_number), ())
         changed = _changed(change)
+        void = change.kind in {"retracted", "voided"}
         for destination in destinations:
-            action, trigger = Action.REPORT, CANCELLATION
-            if change.kind == "retracted":
-                action = Action.CANCEL
-            else:
-                trigger = _trigger(destination, change, changed)
-                if not trigger or not (destination.customer in customers or destination.wants(event)):
-                    continue
-                if destination.only is not None and not destination.only(event):
-                    continue
+            trigger = CANCELLATION if void else _trigger(destination, change, changed)
+            standing = change.kind in {"decides", "voided"} and _is_kept_informed(destination)
+            if not (trigger or standing) or (change.kind == "voided" and not standing):
+                continue
+            if not void and not (
+                (destination.customer in customers or destination.wants(event))
+                and (destination.only is None or destination.only(event))
+            ):
+                continue
             yield Owed(
                 destination.name,
                 destination.customer,
                 change.event_id,
                 change.shipment_id,
-                action,
-                trigger,
+                Action.CANCEL if void else Action.REPORT,
+                trigger or Trigger.STATUS,
                 change.previous_status,
                 change.status,
-                change.kind == "restated",
+                Again.STATUS_DIFFERS if standing else Again.ANYHOW if change.kind == "restated" else Again.NEVER,
             )
+
+
+def _is_kept_informed(destination: Destination) -> bool:
+    """Whether what it heard last of a shipment has to be the shipment's status."""
+    return destination.notifying is not None and bool({ALL, Trigger.STATUS} & set(destination.events))
 
 
 def _changed(change: Change) -> Sequence[Trigger]:
@@ -68,6 +74,6 @@ def _trigger(destination: Destination, change: Change, changed: Sequence[Trigger
     for trigger in changed:
         if trigger in wanted:
             return trigger
-    if ALL not in wanted or (change.kind == "restated" and destination.notifying is None):
-        return ""  # whoever gets every event in files has got it
+    if ALL not in wanted or change.kind == "decides" or (change.kind == "restated" and destination.notifying is None):
+        return ""  # whoever gets every event has got it
     return changed[0] if changed else EVENT

@@ -12,6 +12,7 @@ from edi_gateway.model import OutboundDocument, TrackingEvent
 from edi_gateway.store import line
 from edi_gateway.store.dossier import EVENT, event_of
 from edi_gateway.store.engine import chunks
+from edi_gateway.store.feed import TRACKER, automatic_id
 from edi_gateway.store.sealed import Numbered, enter_each
 from edi_gateway.store.tables import METADATA, OutboxState
 
@@ -36,7 +37,8 @@ def counts(connection: Connection, destination: str, shipment_ids: Collection[in
     found: Counter[int] = Counter()
     for some in chunks(shipment_ids):
         theirs = (TOLD.c.destination == destination, TOLD.c.shipment_id.in_(some))
-        found.update(dict(connection.execute(select(TOLD.c.shipment_id, TOLD.c.count).where(*theirs)).tuples().all()))
+        for shipment_id, count in connection.execute(select(TOLD.c.shipment_id, TOLD.c.count).where(*theirs)):
+            found[shipment_id] = count
     return found
 
 
@@ -69,13 +71,25 @@ def reseal(connection: Connection, replaced: Row[Any], outbox_id: int, document:
     return delivery_id
 
 
-def histories(connection: Connection, shipment_ids: Collection[int]) -> Mapping[int, list[tuple[int, TrackingEvent]]]:
-    """Shipment → its events that count, with the numbers of their rows, in the order they happened."""
-    found: dict[int, list[tuple[int, TrackingEvent]]] = {shipment_id: [] for shipment_id in shipment_ids}
+def tracker_ids(connection: Connection, customer: str, shipment_ids: Collection[int]) -> Mapping[int, str]:
+    """Shipment → public id of the customer's tracker of it, of which it need not know yet."""
+    found = {shipment_id: automatic_id(customer, shipment_id) for shipment_id in shipment_ids}
+    for some in chunks(shipment_ids):
+        theirs = (TRACKER.c.customer == customer, TRACKER.c.shipment_id.in_(some))
+        for shipment_id, public_id in connection.execute(
+            select(TRACKER.c.shipment_id, TRACKER.c.public_id).where(*theirs)
+        ):
+            found[shipment_id] = public_id  # noqa: PERF403 -- some have none
+    return found
+
+
+def histories(connection: Connection, shipment_ids: Collection[int]) -> Mapping[int, list[tuple[str, TrackingEvent]]]:
+    """Shipment → its events that count, with their fingerprints, in the order they happened."""
+    found: dict[int, list[tuple[str, TrackingEvent]]] = {shipment_id: [] for shipment_id in shipment_ids}
     for some in chunks(shipment_ids):
         theirs = select(EVENT).where(EVENT.c.shipment_id.in_(some), ~EVENT.c.retracted)
         for row in connection.execute(theirs).all():
-            found[row.shipment_id].append((row.id, event_of(row)))
+            found[row.shipment_id].append((row.fingerprint, event_of(row)))
     for events in found.values():
         events.sort(key=lambda each: (each[1].occurred_at, each[1].status.rank, each[0]))
     return found

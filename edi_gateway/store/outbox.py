@@ -1,10 +1,11 @@
-"""What customers are owed, and sealing it: number, bytes and the events told are committed together."""
+"""What customers are owed, and sealing it: number, bytes and events told are committed together."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    insert,
     literal_column,
     select,
     update,
@@ -44,8 +46,6 @@ _SHOWN: Final = (
 _TOLD: Final = (OUTBOX.c.action, OUTBOX.c.trigger, OUTBOX.c.previous_status, OUTBOX.c.new_status)
 _ALL: Final = 1_000_000_000
 _OPPOSITE: Final = {Action.REPORT: Action.CANCEL, Action.CANCEL: Action.REPORT}
-
-
 _OWED: Final = (
     "destination", "customer", "event_id", "shipment_id", "action", "trigger", "previous_status", "new_status",
     "created_at", "state", "error",
@@ -54,6 +54,14 @@ _OWED: Final = (
 
 class UsedUpError(RefusedError):
     """No control number is left, whatever the document says."""
+
+
+class Again(Enum):
+    """Whether an event that was told before is told once more."""
+
+    NEVER = "never"
+    ANYHOW = "anyhow"
+    STATUS_DIFFERS = "status differs"  # if the destination heard another status of the shipment last
 
 
 class Owed(NamedTuple):
@@ -67,7 +75,7 @@ class Owed(NamedTuple):
     trigger: str = ""  # what of the shipment the event changed
     previous_status: Status | None = None  # of the shipment, just before
     new_status: Status | None = None  # and just after
-    again: bool = False  # although it was told before
+    again: Again = Again.NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ class Pending:
     outbox_id: int
     action: Action
     event_id: int
+    fingerprint: str
     event: TrackingEvent  # its provenance is left out
     shipment_id: int
     epoch: int
@@ -122,10 +131,14 @@ def owe(connection: Connection, rows: Iterable[Owed]) -> None:
     was never said, a cancel is owed only where a report was sealed, and the same is never owed twice. What was
     refused before gives way, so that reopening it cannot contradict this. What becomes void stands before what is new.
     """
-    wanted = {(row.destination, row.event_id): row for row in rows}
+    all_rows = list(rows)
+    standing = [row for row in all_rows if row.again is Again.STATUS_DIFFERS]
+    wanted = {(row.destination, row.event_id): row for row in all_rows if row.again is not Again.STATUS_DIFFERS}
     known = _known(connection, {event_id for _, event_id in wanted})
     if known:
         _enter_again(connection, {key: row for key, row in wanted.items() if key in known})
+    for row in standing:
+        _put_right(connection, row)
     _enter_first(connection, [row for key, row in wanted.items() if key not in known])
 
 
@@ -151,10 +164,26 @@ def _enter_again(connection: Connection, wanted: Mapping[tuple[str, int], Owed])
     owed = [
         dict(zip(_OWED, (*row[:-1], now, OutboxState.PENDING, ""), strict=True))
         for key, row in wanted.items()
-        if row.again or (row.action is Action.REPORT) != (told.get(key) is Action.REPORT)
+        if row.again is Again.ANYHOW or (row.action is Action.REPORT) != (told.get(key) is Action.REPORT)
     ]
     if owed:
         connection.execute(insert_new(connection, OUTBOX), owed)
+
+
+def _put_right(connection: Connection, row: Owed) -> None:
+    """Let a destination hear where a shipment stands, if it was told otherwise last; or never, and it stands somewhere.
+
+    What was told and is taken back, and what was never told, do not always leave a destination with the truth.
+    """
+    theirs = (OUTBOX.c.destination == row.destination, OUTBOX.c.shipment_id == row.shipment_id)
+    heard = (OUTBOX.c.state != OutboxState.REFUSED, OUTBOX.c.new_status.is_not(None))
+    last = select(OUTBOX.c.new_status).where(*theirs, *heard).order_by(OUTBOX.c.id.desc()).limit(1)
+    before = connection.execute(last).scalar() or Status.UNKNOWN
+    if before is not row.new_status:
+        waiting = (OUTBOX.c.event_id == row.event_id, OUTBOX.c.state == OutboxState.PENDING)
+        connection.execute(delete(OUTBOX).where(*theirs, *waiting))
+        told = (*row[:6], before, row.new_status, utc_now(), OutboxState.PENDING, "")
+        connection.execute(insert(OUTBOX), dict(zip(_OWED, told, strict=True)))
 
 
 def due(db: Database, destination: str, most: int = _ALL) -> Due:
@@ -356,6 +385,7 @@ def _pending(row: Row[Any]) -> Pending:
         outbox_id=row.outbox_id,
         action=row.action,
         event_id=row.id,
+        fingerprint=row.fingerprint,
         event=event_of(row),
         shipment_id=row.shipment_id,
         epoch=row.epoch,

@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
-from edi_gateway.history import ShipmentState, is_estimate, moves, split_epochs, state_of
+from edi_gateway.history import HistoryEvent, ShipmentState, is_estimate, moves, split_epochs, state_of
 from edi_gateway.model import Classifier, Location, MessageFunction, Status, TrackingEvent
 from edi_gateway.store.dossier import Dossier, Entry, Shipment, Stand
 from edi_gateway.store.resolve import Issue, Report, Resolved, resolve
 
 _DAY_ANYWHERE: Final = timedelta(hours=60)  # from noon in one zone to midnight in any other
 _AT_ONCE: Final = timedelta(0)
+
+
+Kind = Literal["new", "completed", "retracted", "decides", "voided", "restated"]
 
 
 class Telling(NamedTuple):
@@ -25,14 +28,14 @@ class Telling(NamedTuple):
 
 
 class Change(NamedTuple):
-    """An event that counts from now on ("new"), that may be of interest now ("completed"), or that counts no longer.
+    """An event that counts from now on ("new"), that may fit other rules now ("completed"), or that counts no longer.
 
     The statuses are the shipment's current ones just before and after it: first what the batch retracts, the latest
-    first, then what is new, in the order it happened. An estimate that stands again because it was stated once more is
-    "restated".
+    first, then what is new, in the order it happened. Between the two, the event that "decides" when nothing new is
+    told, or one that is "voided" when nothing is left to decide. An estimate that was stated once more is "restated".
     """
 
-    kind: Literal["new", "completed", "retracted", "restated"]
+    kind: Kind
     event_id: int
     shipment_id: int
     event: TrackingEvent
@@ -106,29 +109,33 @@ def split(dossier: Dossier, entries: Sequence[Entry], gap: timedelta) -> list[Ep
 def changes(epoch: Epoch) -> Iterator[Change]:
     """What the customers of a shipment may have to hear, as one thing after the other; call once every row has its id.
 
-    Where the status changes without a new event (a retraction, a time that became known, events of another shipment),
-    the event that decides now comes as well, "completed", for those who did not hear of it while it decided nothing.
+    Where something was retracted, or the status is another one without a new event (a time became known, events of
+    another shipment came), the event that decides comes as well: somebody may not have heard of it while it decided
+    nothing.
     """
     kept = {entry.fingerprint: entry for entry in epoch.entries if entry.stood and not entry.retracted}
     lost = {entry.fingerprint: entry for entry in epoch.entries if entry.stood and entry.retracted}
     fresh = {entry.fingerprint: entry for entry in epoch.entries if not entry.stood and not entry.retracted}
     standing, shipment = [entry.history for entry in kept.values()], epoch.shipment
     undone = list(moves(standing, [entry.history for entry in lost.values()]))[::-1]
-    left = state_of(standing)
-    begun = undone[0].after if undone else left
-    expected = _expected([*kept.values(), *lost.values()])
-    if shipment.stood[:2] != begun[:2] and begun.fingerprint in (known := kept | lost):
-        yield _change("completed", known[begun.fingerprint], shipment, shipment.stood, begun)
+    left, expected = state_of(standing), _expected([*kept.values(), *lost.values()])
     for move in undone:
         entry = lost[move.event.fingerprint]
         yield _change("retracted", entry, shipment, move.after, move.before, entry is expected)
-    if left[:2] != begun[:2] and left.fingerprint in kept:
-        yield _change("completed", kept[left.fingerprint], shipment, begun, left)
+    if left.fingerprint in kept and (undone or shipment.stood[:2] != left[:2]):
+        yield _change("decides", kept[left.fingerprint], shipment, shipment.stood, left)
+    elif undone and left.fingerprint not in kept:
+        yield _change("voided", lost[undone[-1].event.fingerprint], shipment, shipment.stood, left)
     yield from _expectation(shipment, expected, _expected(kept.values()), left)
     for entry in kept.values():
         if _says_more(entry):
             yield _change("completed", entry, shipment, left, left)
-    expected = _expected(kept.values())
+    yield from _news(shipment, standing, fresh, _expected(kept.values()))
+
+
+def _news(
+    shipment: Shipment, standing: Sequence[HistoryEvent], fresh: Mapping[str, Entry], expected: Entry | None
+) -> Iterator[Change]:
     for move in moves(standing, [entry.history for entry in fresh.values()]):
         entry = fresh[move.event.fingerprint]
         later = entry.estimate and (not expected or not expected.estimate or entry.estimate > expected.estimate)
@@ -278,7 +285,7 @@ def _says_more(entry: Entry) -> bool:
 
 
 def _change(
-    kind: Literal["new", "completed", "retracted", "restated"],
+    kind: Kind,
     entry: Entry,
     shipment: Shipment,
     before: ShipmentState | Stand,

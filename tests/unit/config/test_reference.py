@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from edi_gateway.config.acknowledging import AcknowledgeOptions, AwaitedOptions, CustomerChannelOptions
-from edi_gateway.config.destinations import Batch, DestinationOptions
+from edi_gateway.config.destinations import NOTIFICATION_RETRY, Batch, DestinationOptions
 from edi_gateway.config.http import Http
 from edi_gateway.config.load import Config, load_config
 from edi_gateway.config.models import CarrierFile, ChannelOptions, CustomerFile, Gateway, Log
@@ -35,6 +35,8 @@ CHANNEL: Loc = ("channels", "status-files")
 WEBHOOK: Loc = ("channels", "alerts")
 POLLED: Loc = ("channels", "api", "source")
 DESTINATION: Loc = ("destinations", "edi")
+NOTIFIED: Loc = ("destinations", "live")
+OF_NOTIFICATIONS = {"layout", "vocabulary", "history"}
 
 MODELS = [
     ("gateway", (), Gateway),
@@ -57,7 +59,6 @@ MODELS = [
     ("customer", ("channels", "acknowledgements"), CustomerChannelOptions),
     ("customer", ("receives", 0), Rule),
     ("customer", ("receives", 0, "reference"), Reference),
-    ("customer", DESTINATION, DestinationOptions),
     ("customer", (*DESTINATION, "batch"), Batch),
     ("customer", (*DESTINATION, "control_numbers"), ControlNumbers),
 ]
@@ -115,6 +116,13 @@ def test_every_key_is_in_its_reference_file(kind: str, loc: Loc, model: type[Bas
     assert set(load(REFERENCE / f"{kind}.yaml").get(loc)) == fields
 
 
+def test_every_key_of_a_destination_is_with_its_kind() -> None:
+    """Those of files with the files, those of notifications with the notifications."""
+    located, keys = load(REFERENCE / "customer.yaml"), set(DestinationOptions.model_fields)
+    assert set(located.get(DESTINATION)) == keys - OF_NOTIFICATIONS
+    assert OF_NOTIFICATIONS < set(located.get(NOTIFIED)) < keys
+
+
 @pytest.mark.parametrize(("kind", "loc", "group", "name"), PLUGINS)
 def test_every_option_of_the_built_in_plugins_is_in_a_reference_file(
     kind: str, loc: Loc, group: str, name: str
@@ -158,7 +166,8 @@ def test_carrier_and_customer_show_the_defaults_they_name(reference: Config) -> 
     shown: list[tuple[BaseModel | None, set[str]]] = [
         (channel, {"every", "format", "acknowledge"}),
         (channel.acknowledge, {"retry"}),
-        (destination, {"retry", "acknowledgement"}),
+        (destination, {"retry", "acknowledgement", "format", "mapping", "file_name", "events"}),
+        (customer.destinations["live"], {"layout", "vocabulary", "retry", "order", "enabled"}),
         (destination.acknowledgement, set()),
         (customer.channels["acknowledgements"], {"every"}),
     ]
@@ -168,6 +177,7 @@ def test_carrier_and_customer_show_the_defaults_they_name(reference: Config) -> 
         own = {name: info.default for name, info in fields if not info.is_required() and name not in inherited}
         assert {name: getattr(options, name) for name in own} == own
     assert reference.destinations[0].retry == Gateway().retry
+    assert customer.destinations["live"].retry == NOTIFICATION_RETRY
 
 
 def test_the_reference_of_a_polled_carrier_is_valid_and_shows_the_defaults(
@@ -192,7 +202,7 @@ def test_the_configuration_one_starts_with_is_valid(tmp_path: Path) -> None:
     assert load_config(tmp_path).installation.gateway == Gateway()
 
 
-@pytest.mark.parametrize("model", [model for _, _, model in MODELS])
+@pytest.mark.parametrize("model", [*(model for _, _, model in MODELS), DestinationOptions])
 def test_every_field_describes_itself(model: type[BaseModel]) -> None:
     """Errors and editors tell what a key means."""
     assert [name for name, info in model.model_fields.items() if not info.description] == []

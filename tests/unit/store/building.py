@@ -110,8 +110,12 @@ def statuses(db: Database) -> list[tuple[int, Status]]:
 
 
 def kinds(recorded: Recorded) -> Sequence[tuple[str, Status, bool, Status, Status]]:
-    """The changes in short: kind, event's status, moved, shipment's status before and after."""
-    return [(one.kind, one.event.status, one.moved, one.previous_status, one.status) for one in recorded.changes]
+    """The changes in short: kind, event's status, moved, shipment's status before and after.
+
+    Without what is said besides, for those who heard otherwise.
+    """
+    said = (one for one in recorded.changes if one.kind not in {"decides", "voided"})
+    return [(one.kind, one.event.status, one.moved, one.previous_status, one.status) for one in said]
 
 
 def sealed(db: Database, destination: str = EDI) -> int:

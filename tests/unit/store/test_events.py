@@ -189,10 +189,7 @@ def test_a_cancellation_retracts_what_it_lists(db: Database) -> None:
     recorded = record(db, message(tracking(DELIVERED, 9), function=CANCELLATION, number="N1"))
 
     assert (0, 0, 1) == (recorded.new, recorded.duplicates, recorded.retracted)
-    assert [
-        ("retracted", DELIVERED, True, DELIVERED, IN_TRANSIT),
-        ("completed", IN_TRANSIT, True, DELIVERED, IN_TRANSIT),  # for those who did not hear of it yet
-    ] == kinds(recorded)
+    assert [("retracted", DELIVERED, True, DELIVERED, IN_TRANSIT)] == kinds(recorded)
     assert [("IN_TRANSIT", "01 08:00", False), ("DELIVERED", "01 09:00", True)] == facts(db)
     assert [(1, IN_TRANSIT)] == statuses(db)
     assert [] == record(db, message(tracking(DELIVERED, 9), function=CANCELLATION, number="N1")).changes
@@ -222,10 +219,7 @@ def test_a_cancellation_that_lists_nothing_retracts_its_whole_document(db: Datab
     record(db, message(tracking(PICKED_UP, 7), tracking(DELIVERED, 9, tracking_number="P2"), number="N2"))
     recorded = record(db, message(function=CANCELLATION, number="N1"))
 
-    assert [
-        ("retracted", IN_TRANSIT, True, IN_TRANSIT, PICKED_UP),
-        ("completed", PICKED_UP, True, IN_TRANSIT, PICKED_UP),
-    ] == kinds(recorded)
+    assert [("retracted", IN_TRANSIT, True, IN_TRANSIT, PICKED_UP)] == kinds(recorded)
     assert [("PICKED_UP", False), ("IN_TRANSIT", True), ("DELIVERED", False)] == [
         (status, retracted) for status, _, retracted in facts(db)
     ]
@@ -279,7 +273,7 @@ def test_a_day_without_its_timed_report_stands_alone(db: Database) -> None:
     record(db, message(on_day(DELIVERED), number="N2"))
     recorded = record(db, message(function=CANCELLATION, number="N1"))
 
-    assert ["retracted", "new"] == [change.kind for change in recorded.changes]
+    assert ["retracted", "new"] == [kind for kind, *_ in kinds(recorded)]
     assert [("DELIVERED", "01 09:00", True), ("DELIVERED", "01 12:00", False)] == facts(db)
 
 
@@ -315,7 +309,7 @@ def test_a_corrected_reading_takes_the_place_of_the_former(db: Database) -> None
     better = message(tracking(IN_TRANSIT, 8, raw_code="Z1"), tracking(PICKED_UP, 7))
     recorded = record(db, better, document_id=document_id, reprocess=True)
 
-    assert [("retracted", UNKNOWN), ("new", IN_TRANSIT)] == [(one.kind, one.event.status) for one in recorded.changes]
+    assert [("retracted", UNKNOWN), ("new", IN_TRANSIT)] == [(kind, status) for kind, status, *_ in kinds(recorded)]
     assert [("PICKED_UP", False), ("IN_TRANSIT", False), ("UNKNOWN", True)] == [
         (status, retracted) for status, _, retracted in facts(db)
     ]
