@@ -49,9 +49,9 @@ def enable_destination(context: typer.Context, name: str) -> None:
     settings: Settings = context.obj
     with settings.database() as db:
         before = _one(db, settings, name)
-        due = endpoints.enable(db, name, utc_now())
+        waiting = endpoints.enable(db, name, utc_now())
         tell_health(db, name, None)
-    console.print(f"{text(name)} is enabled: {due} deliveries are due; the running daemon sends them within seconds")
+    console.print(f"{text(name)} is enabled: the running daemon sends {waiting} deliveries from now on")
     if before.owed:
         console.print(f"{before.owed} events wait to be sealed and follow")
     if before.dead:

@@ -67,8 +67,8 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
     for one in ill:
         said = _ill(one)
         console.print(
-            f"[bold]destination[/] {text(said['destination'])}: [yellow]{said['state']}[/], {said['failures']} failures in"
-            f" a row; {said['waiting']} files and {said['owed']} events wait"
+            f"[bold]destination[/] {text(said['destination'])}: [yellow]{said['state']}[/], {said['failures']} failures"
+            f" in a row; {said['waiting']} files and {said['owed']} events wait"
         )
     _say_tracked(tracked)
     for day in refused:

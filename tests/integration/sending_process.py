@@ -1,4 +1,7 @@
-"""A process that sends what is due to a webhook until nothing is left: URL of the database, of the receiver, a folder."""
+"""A process that sends what is due to a webhook until nothing is left.
+
+Its arguments: URL of the database, URL of the receiver, a folder.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def states(db: Database) -> Counter[DeliveryState]:
 async def test_the_schedule_is_ten_attempts_over_three_days(
     db: Database, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each pause is kept give or take a fifth, the id stays, and at the end the dead letter says what brings it back."""
+    """Each pause is kept give or take a fifth, the id stays, and at the end an alarm says what brings it back."""
     async with Receiver(says(500, b"no")).running() as receiver:
         live = destination(tmp_path, receiver.url, monkeypatch)
         [name] = seal(db, 1)
@@ -64,7 +65,7 @@ async def test_the_schedule_is_ten_attempts_over_three_days(
             assert len(receiver.received) == len(times)
             assert (AlarmKind.DESTINATION_FAILING in standing(db)) == (len(times) >= 5)
         await live.sink.close()
-    pauses = [after - before for before, after in zip(times, times[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(times)]
     assert len(pauses) == 9
     for pause, meant in zip(pauses, SCHEDULE, strict=True):
         assert meant * 0.8 <= pause <= meant * 1.2
@@ -196,7 +197,7 @@ async def test_who_is_gone_is_sent_nothing_until_a_person_says_so(
 
 
 async def test_the_last_attempt_at_one_who_is_gone_is_no_dead_letter(
-    db: Database, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its schedule is used up, but nobody will try before a person has looked."""
     async with Receiver(says(410)).running() as receiver:
