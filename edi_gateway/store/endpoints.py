@@ -150,16 +150,10 @@ def _after(before: Row[Any], sign: Sign, now: datetime) -> dict[str, Any]:
         values["probe_at"] = now + min(_PROBE * 2 ** min(failures - IN_A_ROW, 20), _LONGEST)
         ends = since + sign.disabled_after
         values["warned_at"] = now if before.warned_at is None and ends - WARNING <= now else before.warned_at
-    if before.disabled_at is None and (sign.gone or _is_hopeless(before, sign, now)):
+    warned = before.warned_at is not None and before.warned_at + WARNING <= now  # so it has failed for all that time
+    if before.disabled_at is None and (sign.gone or warned):
         values |= {"disabled_at": now, "disabled_why": storable(sign.why)}
     return values
-
-
-def _is_hopeless(before: Row[Any], sign: Sign, now: datetime) -> bool:
-    """Nothing but failures for so long, and a person was warned in time."""
-    if before.failing_since is None or before.warned_at is None or before.failures < IN_A_ROW:
-        return False
-    return bool(before.failing_since + sign.disabled_after <= now and before.warned_at + WARNING <= now)
 
 
 def _counted(connection: Connection, column: Any, condition: Any) -> dict[str, int]:

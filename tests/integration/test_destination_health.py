@@ -6,7 +6,9 @@ import asyncio
 import random
 import signal
 import sys
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
@@ -18,7 +20,7 @@ import pytest
 from edi_gateway.errors import TransientError
 from edi_gateway.model import OutboundDocument, utc_now
 from edi_gateway.pipeline.deliver import deliver, due
-from edi_gateway.store import deliveries, endpoints
+from edi_gateway.store import claims, deliveries, endpoints
 from edi_gateway.store.alarms import AlarmKind, alarms
 from edi_gateway.store.endpoints import Sign
 from edi_gateway.store.engine import Database
@@ -132,6 +134,26 @@ async def test_a_dead_server_with_a_long_queue_is_probed_and_then_gets_it_all(
         await live.sink.close()
     assert sorted(names) == sorted(receiver.taken)
     assert {} == standing(db)
+
+
+def test_two_who_look_at_the_same_time_make_one_probe(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both see that one may be made, and only one of them makes it."""
+    seal(db, 2)
+    for _ in range(endpoints.IN_A_ROW):
+        with db.write() as connection:
+            endpoints.note(connection, Sign(LIVE, 5 * DAY, "reset"), utc_now() - DAY)
+    both, look = threading.Barrier(2), endpoints.is_closed
+
+    def look_together(*args: Any, hold: bool = False) -> bool:
+        found = look(*args, hold=hold)
+        if not hold:
+            both.wait(10)
+        return found
+
+    monkeypatch.setattr(endpoints, "is_closed", look_together)
+    with second_node(db) as other, ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(claims.claim, node, LIVE, "here") for node in (db, other)]
+        assert 1 == sum(claim.result() is not None for claim in made)
 
 
 async def test_who_asks_to_wait_is_left_alone_by_all_files(
@@ -277,8 +299,13 @@ async def test_a_long_silence_is_no_failure(
         live = destination(tmp_path, receiver.url, monkeypatch)
         seal(db, 5)
         await deliver(db, live)
-        for expected in (AlarmKind.DISABLED_SOON, AlarmKind.DISABLED):
-            clock.forward(days=30)
+        for hours, expected in (
+            (30 * 24, AlarmKind.DISABLED_SOON),
+            (23, AlarmKind.DISABLED_SOON),
+            (2, AlarmKind.DISABLED),
+        ):
+            seal(db, 1)
+            clock.forward(hours=hours)
             await deliver(db, live)
             assert expected in standing(db)
         await live.sink.close()

@@ -96,6 +96,8 @@ class WebhookSink(Plugin):
     @field_validator("auth")
     @classmethod
     def _asks_outside(cls, auth: Basic | Bearer | OAuth2 | None, info: ValidationInfo) -> Any:
+        if isinstance(auth, Bearer) and not _VALUE.fullmatch(auth.token.get_secret_value()):
+            raise ValueError("the token is empty or holds more than one line of ASCII")
         if not isinstance(auth, OAuth2):
             return auth
         try:
