@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from edi_gateway.errors import TransientError
 from edi_gateway.model import OutboundDocument, utc_now
@@ -142,15 +143,15 @@ def test_two_who_look_at_the_same_time_make_one_probe(db: Database, monkeypatch:
     for _ in range(endpoints.IN_A_ROW):
         with db.write() as connection:
             endpoints.note(connection, Sign(LIVE, 5 * DAY, "reset"), utc_now() - DAY)
-    both, look = threading.Barrier(2), endpoints.is_closed
+    both, look = threading.Barrier(2), endpoints.gate
 
-    def look_together(*args: Any, hold: bool = False) -> bool:
+    def look_together(*args: Any, hold: bool = False) -> endpoints.Gate:
         found = look(*args, hold=hold)
         if not hold:
             both.wait(10)
         return found
 
-    monkeypatch.setattr(endpoints, "is_closed", look_together)
+    monkeypatch.setattr(endpoints, "gate", look_together)
     with second_node(db) as other, ThreadPoolExecutor(2) as pool:
         made = [pool.submit(claims.claim, node, LIVE, "here") for node in (db, other)]
         assert 1 == sum(claim.result() is not None for claim in made)
@@ -216,6 +217,16 @@ async def test_who_is_gone_is_sent_nothing_until_a_person_says_so(
         assert 6 == await deliver(db, live)
         await live.sink.close()
     assert (names, {}) == (receiver.taken, standing(db))
+
+
+def test_who_waits_for_another_of_his_shipment_goes_on_waiting(db: Database) -> None:
+    """Enabling makes due what stands in front; what stands behind it follows by itself."""
+    seal(db, 2)
+    with db.write() as connection:
+        connection.execute(update(endpoints.DELIVERY).where(endpoints.DELIVERY.c.id == 2).values(next_attempt_at=None))
+    endpoints.disable(db, LIVE, "they move", utc_now())
+    assert 2 == endpoints.enable(db, LIVE, utc_now())
+    assert [False, True] == [deliveries.delivery(db, each)[0].next_attempt_at is None for each in (1, 2)]
 
 
 async def test_the_last_attempt_at_one_who_is_gone_is_no_dead_letter(
