@@ -8,7 +8,7 @@ import typer
 
 from edi_gateway.cli.output import console, print_json, show, text
 from edi_gateway.cli.settings import Settings
-from edi_gateway.config.load import configured_names
+from edi_gateway.config.names import configured_names
 from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.health import tell_health
