@@ -95,7 +95,7 @@ class Receiver:
             talks.add(task)
             self.connections += 1
             try:
-                with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+                with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
                     await self._talk(reader, writer)
             finally:
                 writer.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import typer
 
@@ -12,12 +12,14 @@ from edi_gateway.cli.settings import Settings
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.partners import Destination
 from edi_gateway.pipeline.seal import reissue
-from edi_gateway.pipeline.views import utc
+from edi_gateway.pipeline.views import standing_of, utc
 from edi_gateway.store import deliveries as store
-from edi_gateway.store import statements
+from edi_gateway.store import endpoints, statements
+from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import Delivery, DeliveryState, Outcome
 from edi_gateway.wiring import wire
 
+_ATTEMPT: Final = ("number", "started_at", "finished_at", "outcome", "status", "milliseconds", "detail", "answer")
 deliveries = typer.Typer(no_args_is_help=True, help="Every outbound file and every attempt to deliver it.")
 
 
@@ -69,7 +71,10 @@ def show_delivery(
             "started_at": utc(attempt.started_at),
             "finished_at": utc(attempt.finished_at),
             "outcome": str(attempt.outcome),
+            "status": attempt.status,
+            "milliseconds": attempt.milliseconds,
             "detail": attempt.detail,
+            "answer": attempt.answer,
         }
         for attempt in attempts
     ]
@@ -79,7 +84,8 @@ def show_delivery(
     for key, value in (_row(delivery) | {"replaced_by": successor}).items():
         console.print(f"[bold]{key:<15}[/] {text(value)}")
     console.print()
-    show(tried, as_json=False, empty="Not tried yet.")
+    columns = [name for name in _ATTEMPT if any(attempt[name] not in {None, ""} for attempt in tried)]
+    show(tried, as_json=False, empty="Not tried yet.", columns=columns)
     if said:
         console.print()
         show([one | {"reasons": "; ".join(map(str, one["reasons"]))} for one in said], as_json=False, empty="")
@@ -101,10 +107,11 @@ def retry_delivery(
     with settings.database() as db:
         if number is None:
             count = store.retry_all(db, destination, state)
-            console.print(f"{count} deliveries are due; the running daemon tries them within seconds")
+            console.print(f"{count} deliveries are due; {_when(db, destination, 'them')}")
             return
         store.retry(db, number)
-    console.print(f"delivery {number} is due; the running daemon tries it within seconds")
+        when = _when(db, store.delivery(db, number)[0].destination, "it")
+    console.print(f"delivery {number} is due; {when}")
 
 
 @deliveries.command("reissue")
@@ -140,6 +147,13 @@ def skip_delivery(context: typer.Context, number: int) -> None:
         skipped = store.skip(db, number)
     what = f"{skipped.event_count} events" if not skipped.acknowledges else skipped.acknowledges.upper()
     console.print(f"delivery {number} is skipped: {skipped.destination} does not get its {what}")
+
+
+def _when(db: Database, destination: str, what: str) -> str:
+    found = endpoints.endpoint(db, destination)
+    if found is None or standing_of(found, utc_now()) in {"works", "failing"}:
+        return f"the running daemon tries {what} within seconds"
+    return f"{destination} is not sent to now: see edi-gateway destinations show {destination}"
 
 
 def _destination(settings: Settings, delivery: Delivery) -> Destination:

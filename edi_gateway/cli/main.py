@@ -27,7 +27,8 @@ _COMMANDS: Final = {
         **dict.fromkeys(("events", "unmapped", "subscribe", "unsubscribe"), "events"),
         **dict.fromkeys(("track", "untrack"), "tracking"),
         **dict.fromkeys(("callback", "missed"), ""),
-        **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "outbox", "mapping", "keys"), ""),
+        **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "destinations"), ""),
+        **dict.fromkeys(("outbox", "mapping", "keys"), ""),
     }.items()
 }
 

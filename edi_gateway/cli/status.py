@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import typer
 
@@ -16,8 +16,10 @@ from edi_gateway.config.live import watched
 from edi_gateway.config.names import configured_names
 from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
-from edi_gateway.pipeline.views import stranded_line, utc
+from edi_gateway.pipeline.views import standing_of, stranded_line, utc
+from edi_gateway.store import endpoints
 from edi_gateway.store.alarms import alarms
+from edi_gateway.store.endpoints import Standing
 from edi_gateway.store.engine import Database
 from edi_gateway.store.missed import counts as counts_missed
 from edi_gateway.store.refused import refused_since
@@ -33,6 +35,7 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
     settings: Settings = context.obj
     with settings.database() as db:
         found, standing, tracked = overview(db), alarms(db), counts(db)
+        ill = [one for one in endpoints.standing(db, ()) if standing_of(one.endpoint, utc_now()) != "works"]
         lost, uncaught = _stranded(db, settings), _missed(db, settings)
         refused = refused_since(db, (utc_now() - _LATELY).date())
     if as_json:
@@ -48,6 +51,7 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
                     {"destination": at, "state": state, "count": count}
                     for (at, state), count in found.deliveries.items()
                 ],
+                "destinations": [_ill(one) for one in ill],
                 "tracking": [asdict(one) for one in tracked],
                 "alarms": [
                     {"kind": one.kind, "subject": one.subject, "since": utc(one.raised_at), "text": one.text}
@@ -60,6 +64,12 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
         )
         return
     _say(found)
+    for one in ill:
+        said = _ill(one)
+        console.print(
+            f"[bold]destination[/] {text(said['destination'])}: [yellow]{said['state']}[/], {said['failures']} failures"
+            f" in a row; {said['waiting']} files and {said['owed']} events wait"
+        )
     _say_tracked(tracked)
     for day in refused:
         console.print(
@@ -71,9 +81,9 @@ def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")
             f"[yellow]look at[/]     {count} events of the last day that polling told and {text(carrier)}'s webhook did"
             f" not: edi-gateway missed {text(carrier)}"
         )
-    for one in standing:
-        about = f"{one.kind} {one.subject}".strip()
-        console.print(f"[red]alarm[/]       {text(about)} since {utc(one.raised_at)}: {text(one.text)}")
+    for alarm in standing:
+        about = f"{alarm.kind} {alarm.subject}".strip()
+        console.print(f"[red]alarm[/]       {text(about)} since {utc(alarm.raised_at)}: {text(alarm.text)}")
     for some in lost:
         console.print(f"[yellow]stranded[/]    {text(stranded_line(some))}")
 
@@ -103,6 +113,16 @@ def _say(found: Overview) -> None:
         colour = "red" if state in {"dead", "rejected"} else "yellow" if state == "retrying" else "default"
         console.print(f"[bold]deliveries[/]  {text(destination)}: [{colour}]{count} {state}[/]")
     _advise(found)
+
+
+def _ill(one: Standing) -> dict[str, Any]:
+    return {
+        "destination": one.endpoint.destination,
+        "state": standing_of(one.endpoint, utc_now()),
+        "failures": one.endpoint.failures,
+        "owed": one.owed,
+        "waiting": one.waiting,
+    }
 
 
 def _say_tracked(tracked: list[Tracked]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from edi_gateway.acknowledgements import Statement
 from edi_gateway.model import Finding, MessageFunction, Position, TrackingEvent
 from edi_gateway.pipeline.reading import Reading
+from edi_gateway.store.tables import Endpoint
 from edi_gateway.store.waiting import Stranded
 
 Json = dict[str, Any]
@@ -124,3 +125,14 @@ def stranded_line(found: Stranded) -> str:
 def utc(when: datetime | None) -> str | None:
     """ISO 8601 in UTC, to the second."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if when else None
+
+
+def standing_of(endpoint: Endpoint, now: datetime) -> str:
+    """How a destination is doing, in a word: works, failing, probed, paused or disabled."""
+    if endpoint.disabled_at:
+        return "disabled"
+    if endpoint.paused_until and endpoint.paused_until > now:
+        return "paused"
+    if endpoint.probe_at:
+        return "probed"
+    return "failing" if endpoint.failures else "works"

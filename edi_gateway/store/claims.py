@@ -67,18 +67,20 @@ def claim(
     """
     orders = {"in_order": in_order, "line_per_shipment": line_per_shipment}
     with db.read() as connection:  # most looks find nothing, and a look takes no lock
-        if endpoints.is_closed(connection, destination, clock(connection)):
+        if endpoints.gate(connection, destination, clock(connection)).closed:
             return None
         if connection.execute(_next(connection, destination, **orders)).first() is None:
             return None
     with db.write() as connection:
-        if endpoints.is_closed(connection, destination, clock(connection), hold=True):
+        gate = endpoints.gate(connection, destination, clock(connection), hold=True)
+        if gate.closed:
             return None
         due = _next(connection, destination, **orders).with_for_update(skip_locked=True, of=DELIVERY)
         found = connection.execute(due).first()
         if found is None:
             return None
-        endpoints.begin(connection, destination, clock(connection), lease)
+        if gate.probing:
+            endpoints.begin_probe(connection, destination, clock(connection), lease)
         return _begin(connection, found, owner, lease)
 
 

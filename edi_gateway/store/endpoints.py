@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, func, or_, select, text, update
 from sqlmodel import Session
@@ -56,17 +56,27 @@ class Standing:
     dead: int
 
 
-def is_closed(connection: Connection, destination: str, now: datetime, *, hold: bool = False) -> bool:
-    """Whether nothing may be sent there now. ``hold``: whatever it is, it stays so until the commit."""
+class Gate(NamedTuple):
+    """Whether anything may be sent to a destination now, and if so, whether it is a probe."""
+
+    closed: bool
+    probing: bool
+
+
+_OPEN: Final = Gate(closed=False, probing=False)
+
+
+def gate(connection: Connection, destination: str, now: datetime, *, hold: bool = False) -> Gate:
+    """How it stands now. ``hold``: where something is wrong, it stays so until the commit."""
     this = _this(destination)
     found = connection.execute(this.with_for_update() if hold else this).one_or_none()
-    return found is not None and _closed(found, now)
+    return _OPEN if found is None else Gate(_closed(found, now), found.failures >= IN_A_ROW)
 
 
-def begin(connection: Connection, destination: str, now: datetime, lease: timedelta) -> None:
-    """An attempt begins: where it is a probe, no other may as long as it may take."""
-    probed = (ENDPOINT.c.destination == destination, ENDPOINT.c.failures >= IN_A_ROW)
-    connection.execute(update(ENDPOINT).where(*probed).values(probe_at=now + lease))
+def begin_probe(connection: Connection, destination: str, now: datetime, lease: timedelta) -> None:
+    """A probe begins: nothing else is sent as long as it may take."""
+    this = ENDPOINT.c.destination == destination
+    connection.execute(update(ENDPOINT).where(this).values(probe_at=now + lease))
 
 
 def closed(db: Database, now: datetime) -> set[str]:
@@ -150,16 +160,10 @@ def _after(before: Row[Any], sign: Sign, now: datetime) -> dict[str, Any]:
         values["probe_at"] = now + min(_PROBE * 2 ** min(failures - IN_A_ROW, 20), _LONGEST)
         ends = since + sign.disabled_after
         values["warned_at"] = now if before.warned_at is None and ends - WARNING <= now else before.warned_at
-    if before.disabled_at is None and (sign.gone or _is_hopeless(before, sign, now)):
+    warned = before.warned_at is not None and before.warned_at + WARNING <= now  # so it has failed for all that time
+    if before.disabled_at is None and (sign.gone or warned):
         values |= {"disabled_at": now, "disabled_why": storable(sign.why)}
     return values
-
-
-def _is_hopeless(before: Row[Any], sign: Sign, now: datetime) -> bool:
-    """Nothing but failures for so long, and a person was warned in time."""
-    if before.failing_since is None or before.warned_at is None or before.failures < IN_A_ROW:
-        return False
-    return bool(before.failing_since + sign.disabled_after <= now and before.warned_at + WARNING <= now)
 
 
 def _counted(connection: Connection, column: Any, condition: Any) -> dict[str, int]:

@@ -153,14 +153,41 @@ async def test_a_late_200_is_no_arrival() -> None:
 
 
 async def test_the_beginning_of_an_answer_is_kept_and_no_more_is_read() -> None:
-    """2 KB of it, with its status and how long it took, of failures too."""
-    async with Receiver(says(500, b"\xff" + b"e" * 5_000_000)).running() as receiver, sink(receiver) as customer:
+    """2 KB of it, with its status and how long it took, of failures too; an answer without an end ends there."""
+    written = 0
+
+    async def endless(_receiver: Receiver, _request: Received, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        writer.write(b"HTTP/1.1 500 No\r\n\r\n\xff")
+        while not writer.is_closing():
+            writer.write(b"e" * 60_000)
+            await writer.drain()
+            written += 60_000
+
+    async with Receiver(endless).running() as receiver, sink(receiver) as customer:
         with pytest.raises(TransientError) as failed:
             await customer.send(DOCUMENT, again=False)
     exchange = failed.value.exchange
     assert exchange is not None
     assert (500, "\N{REPLACEMENT CHARACTER}" + "e" * 2047) == (exchange.status, exchange.answer)
-    assert exchange.milliseconds < 5000
+    assert written < 20_000_000
+
+
+async def test_a_header_that_cannot_be_sent_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token with a line break is said to be wrong, and not what it is."""
+    monkeypatch.setenv("SHOP", "secret\r\nx: y")
+    with pytest.raises(ValidationError) as refused:
+        made("https://shop.customer.com", auth={"type": "bearer", "token": "${env:SHOP}"})
+    assert "more than one line" in str(refused.value)
+    assert "secret" not in str(refused.value)
+    token = b'{"access_token": "secret\\r\\nx: y"}'
+    async with Receiver(says(200, token)).running() as issuer, Receiver().running() as receiver:
+        auth = {"type": "oauth2", "token_url": issuer.url, "client_id": "${env:NEW}", "client_secret": "${env:NEW}"}
+        async with sink(receiver, auth=auth) as customer:
+            with pytest.raises(TransientError) as failed:
+                await customer.send(DOCUMENT, again=False)
+    assert "secret" not in str(failed.value).replace("no token", "")
+    assert [] == receiver.received
 
 
 @pytest.mark.parametrize(
@@ -168,12 +195,13 @@ async def test_the_beginning_of_an_answer_is_kept_and_no_more_is_read() -> None:
     [
         ("120", timedelta(minutes=2)),
         ("99999999999999999999", timedelta(days=1)),
-        (f"{utc_now() + timedelta(hours=1):%a, %d %b %Y %H:%M:%S GMT}", timedelta(hours=1)),
+        ("in an hour", timedelta(hours=1)),
         ("Sun, 06 Nov 1994 08:49:37 GMT", timedelta(0)),
     ],
 )
 async def test_who_asks_to_wait_says_until_when(said: str, ahead: timedelta) -> None:
     """Seconds or a date, a day at most."""
+    said = f"{utc_now() + ahead:%a, %d %b %Y %H:%M:%S GMT}" if said == "in an hour" else said
     async with Receiver(says(429, retry_after=said)).running() as receiver, sink(receiver) as customer:
         with pytest.raises(BusyError) as failed:
             await customer.send(DOCUMENT, again=False)

@@ -64,9 +64,11 @@ class WebhookSink(Plugin):
     model_config = ConfigDict(hide_input_in_errors=True)
     one_by_one: ClassVar = True  # each document tells one event
 
-    allow: Annotated[frozenset[_Pass], BeforeValidator(one_or_more)] = Field(
-        frozenset(),
-        description="what the guard lets through: http, private (addresses of our own network), example (example.com)",
+    allow: Annotated[frozenset[_Pass], BeforeValidator(one_or_more, json_schema_input_type=list[_Pass] | _Pass)] = (
+        Field(
+            frozenset(),
+            description="what the URL guard lets through: http, private (our own network), example (example.com)",
+        )
     )
     url: str = Field(description="where to send; without a path: /webhook/shipment")
     secret: SigningSecret = Field(
@@ -96,6 +98,8 @@ class WebhookSink(Plugin):
     @field_validator("auth")
     @classmethod
     def _asks_outside(cls, auth: Basic | Bearer | OAuth2 | None, info: ValidationInfo) -> Any:
+        if isinstance(auth, Bearer) and not _VALUE.fullmatch(auth.token.get_secret_value()):
+            raise ValueError("the token is empty or holds more than one line of ASCII")
         if not isinstance(auth, OAuth2):
             return auth
         try:

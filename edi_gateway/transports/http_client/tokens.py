@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ MOST_BYTES: Final = 100_000  # of an answer that holds a token
 _ASSUMED: Final = 300.0  # seconds a token holds that does not say
 _SPARE: Final = 60.0  # seconds before its end that a token is no longer used, or a tenth of its time
 _REFUSED: Final = (400, 401, 403)
+_TOKEN: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749, A.12; anything else could not stand in a header
 
 
 class Issued(NamedTuple):
@@ -68,8 +71,9 @@ class Tokens:
             raise AttentionError(
                 f"no token: {host} answers {issued.status}; look at auth, and ask whether name and secret still hold"
             )
-        try:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
             told = json.loads(issued.content) if 200 <= issued.status < 300 else {}
-            return str(told["access_token"]), float(told.get("expires_in", _ASSUMED))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise TransientError(f"no token: {host} answers {issued.status} without one") from None
+            token, holds = str(told["access_token"]), float(told.get("expires_in", _ASSUMED))
+            if _TOKEN.fullmatch(token):
+                return token, holds
+        raise TransientError(f"no token: {host} answers {issued.status} without one")
