@@ -1,4 +1,4 @@
-"""One scan, told by a file, by a webhook and by a polled API: one event, one mention, three who told it."""
+"""One scan, told by a file, by a webhook and by a polled API: one event, told each customer once, three who told it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx
 import pytest
+from standardwebhooks import Webhook
 
 from edi_gateway.store.engine import Database
 from edi_gateway.store.inbox import documents
@@ -75,6 +76,14 @@ destinations:
     batch: {every: 0s, at_most: 60}
     file_name: "globex_{control:06}.edi"
 """
+_SECRET: Final = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+_NOTIFIED: Final = """\
+customer: hooli
+receives: [{carrier: ups}]
+destinations:
+  live:
+    sink: {type: webhook, url: "SHOP/hook", secret: "${file:FOLDER/whsec}", allow: [http, private]}
+"""
 
 
 @pytest.fixture
@@ -89,9 +98,18 @@ def api() -> Iterator[CarrierApi]:
         yield running
 
 
-def configure(folder: Path, mailbox: ServerUnderTest, api: CarrierApi) -> Path:
-    """One carrier with three ways to us, and a customer of all it brings."""
+@pytest.fixture
+def shop() -> Iterator[CarrierApi]:
+    """Where the second customer's notifications go; like an API it keeps what it was sent."""
+    with CarrierApi().running() as running:
+        running.answer = lambda _: Reply(204)
+        yield running
+
+
+def configure(folder: Path, mailbox: ServerUnderTest, api: CarrierApi, shop: CarrierApi) -> Path:
+    """One carrier with three ways to us, and two customers of all it brings: files for one, a webhook for the other."""
     config = write_webhook(folder)
+    (folder / "whsec").write_text(_SECRET, encoding="utf-8")
     mappings = folder / "mappings/ways"
     mappings.mkdir(parents=True)
     for name, text in {
@@ -109,8 +127,9 @@ def configure(folder: Path, mailbox: ServerUnderTest, api: CarrierApi) -> Path:
         f' private_key: "${{file:{mailbox.private_key}}}"'
     )
     (config / "customers").mkdir()
-    for name, text in {"carriers/ups": _CARRIER, "customers/globex": _CUSTOMER}.items():
-        for mark, meant in {"FOLDER": folder, "SERVER": server, "ROOT": mailbox.remote_root, "API": api.url}.items():
+    for name, text in {"carriers/ups": _CARRIER, "customers/globex": _CUSTOMER, "customers/hooli": _NOTIFIED}.items():
+        marks = {"FOLDER": folder, "SERVER": server, "ROOT": mailbox.remote_root, "API": api.url, "SHOP": shop.url}
+        for mark, meant in marks.items():
             text = text.replace(mark, str(meant))  # noqa: PLW2901
         (config / f"{name}.yaml").write_text(text, encoding="utf-8")
     return config
@@ -145,10 +164,10 @@ class Carrier:
 
 
 def test_one_scan_by_file_webhook_and_poll_is_one_event_with_three_provenances(
-    tmp_path: Path, mailbox: ServerUnderTest, api: CarrierApi
+    tmp_path: Path, mailbox: ServerUnderTest, api: CarrierApi, shop: CarrierApi
 ) -> None:
-    """Whichever way is first; other text, case, clock and seconds; and the customer hears of each once."""
-    with webhook_gateway(tmp_path, lambda: configure(tmp_path, mailbox, api)) as gateway:
+    """Whichever way is first; other text, case, clock and seconds; and each customer hears of each once."""
+    with webhook_gateway(tmp_path, lambda: configure(tmp_path, mailbox, api, shop)) as gateway:
         gateway.start()
         carrier = Carrier(mailbox, api, address(gateway))
         db = Database(f"sqlite:///{tmp_path}/data/edi-gateway.db")
@@ -177,10 +196,13 @@ def test_one_scan_by_file_webhook_and_poll_is_one_event_with_three_provenances(
         with db.read() as connection:
             owed = connection.exec_driver_sql("SELECT count(*), count(DISTINCT event_id) FROM outbox").one()
             told = connection.exec_driver_sql("SELECT count(*) FROM provenance").scalar_one()
-        assert (3, 3, 9) == (*owed, told)
+        assert (6, 3, 9) == (*owed, told)
         db.close()
         assert gateway.stop() == 0
         assert gateway.complaints() == []
+    notified = [Webhook(_SECRET).verify(asked.body, dict(asked.headers)) for asked in shop.asked]
+    assert sorted(ORDERS) == sorted(said["shipment"]["tracking_number"] for said in notified)
+    assert {(1, "DELIVERED")} == {(said["sequence"], said["status"]) for said in notified}
     said = "".join(path.read_text("latin-1") for path in (mailbox.root / "globex/in").iterdir())
     assert [1, 1, 1] == [said.count(f"+{number}'") for number in ORDERS]
     assert (3, 3) == (said.count("'STS+1+DEL:GLX:ZZZ"), said.count("'STS+"))
