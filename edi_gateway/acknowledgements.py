@@ -115,6 +115,7 @@ class Statement:
     group: str = ""  # functional identifier of the group it is about (GS01)
     part: str = ""  # the message it is about, where it is about one alone
     reasons: Sequence[str] = ()
+    test: bool = False  # it came in an interchange marked as a test
 
     @property
     def number(self) -> int | None:

@@ -21,11 +21,13 @@ from edi_gateway.model import Classifier, Location, OutboundMessage, Party, Stat
 from edi_gateway.notifications.words import Said, Words, canonical, nine_status
 from edi_gateway.pipeline.notifying import provable
 from edi_gateway.pipeline.partners import Audience, Callback, Channel, Destination, Feed, Notifying, Outlet
+from edi_gateway.pipeline.simulating import MAPPING, simulated
 from edi_gateway.plugins import Encoder, Receiver, Sink, Source
 from edi_gateway.transforms.pgp import prove_decrypt, prove_encrypt
 from edi_gateway.transports.api_poll.registration import Registration
 from edi_gateway.transports.http.instructions import secret_of, token_of
 from edi_gateway.transports.http.webhook import Webhook
+from edi_gateway.worlds import LIVE
 
 _T = TypeVar("_T")
 
@@ -121,13 +123,12 @@ def wire(config: load.Config) -> Wired:
 
     channels = [attempt(partial(wire_channel, config, channel)) for channel in config.channels]
     destinations = [attempt(partial(_destination, config, each)) for each in config.destinations]
+    wired = Wired({}, [each for each in destinations if each], config.feeds)
+    if any(each.world != LIVE for each in wired.audience):
+        channels.append(attempt(lambda: simulated(config.installation.library.reader(MAPPING))))
     if problems:
         raise ConfigError(*problems)
-    return Wired(
-        {channel.name: channel for channel in channels if channel},
-        [each for each in destinations if each],
-        config.feeds,
-    )
+    return replace(wired, channels={channel.name: channel for channel in channels if channel})
 
 
 def wire_channel(config: load.Config, channel: configured.Channel) -> Channel:

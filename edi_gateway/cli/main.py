@@ -28,7 +28,7 @@ _COMMANDS: Final = {
         **dict.fromkeys(("track", "untrack"), "tracking"),
         **dict.fromkeys(("callback", "missed"), ""),
         **dict.fromkeys(("schema", "documents", "quarantine", "deliveries", "destinations"), ""),
-        **dict.fromkeys(("outbox", "mapping", "keys"), ""),
+        **dict.fromkeys(("outbox", "mapping", "keys", "simulate"), ""),
     }.items()
 }
 

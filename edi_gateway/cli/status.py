@@ -30,11 +30,15 @@ from edi_gateway.store.waiting import Stranded, stranded
 _LATELY: Final = timedelta(days=1)
 
 
-def status(context: typer.Context, as_json: bool = typer.Option(False, "--json")) -> None:
+def status(
+    context: typer.Context,
+    test: bool = typer.Option(False, "--test", help="count test data, which is left out otherwise"),
+    as_json: bool = typer.Option(False, "--json"),
+) -> None:
     """How much there is of everything, and what a person should look at."""
     settings: Settings = context.obj
     with settings.database() as db:
-        found, standing, tracked = overview(db), alarms(db), counts(db)
+        found, standing, tracked = overview(db, test=test), alarms(db), counts(db)
         ill = [one for one in endpoints.standing(db, ()) if standing_of(one.endpoint, utc_now()) != "works"]
         lost, uncaught = _stranded(db, settings), _missed(db, settings)
         refused = refused_since(db, (utc_now() - _LATELY).date())

@@ -16,6 +16,7 @@ from edi_gateway.plugins import Receiver, Source
 from edi_gateway.transports.api_poll.registration import Registration
 from edi_gateway.transports.http.instructions import secret_of
 from edi_gateway.transports.http.webhook import Webhook
+from edi_gateway.worlds import owner
 
 _ANY_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -87,10 +88,10 @@ def awaited_in_vain(destinations: Sequence[Destination], channels: Sequence[Chan
     """Acknowledgements that are awaited, although nothing brings them."""
     speaking = {channel.carrier for channel in channels}
     for each in destinations:
-        if each.expects and each.customer not in speaking:
+        if each.expects and owner(each.customer) not in speaking:
             yield (
-                f"{each.awaited_at}acknowledgement: {each.name} expects {each.expects}, but {each.customer} has no"
-                " channel that brings any, expected one below channels"
+                f"{each.awaited_at}acknowledgement: {each.name} expects {each.expects}, but {owner(each.customer)} has"
+                " no channel that brings any, expected one below channels"
             )
 
 

@@ -79,6 +79,9 @@ class DestinationOptions(Section):
         None, description="name of each file; {control:09} in it, {date:%Y%m%d}, {customer}, {destination} if wanted"
     )
     encrypt: dict[str, Any] | None = Field(None, description="for whom files are encrypted (PGP), and who signs them")
+    test: bool = Field(
+        default=False, strict=True, description="true: it receives the customer's test data, and nothing else"
+    )
     events: (
         Annotated[tuple[EventWord, ...], BeforeValidator(as_list, json_schema_input_type=list[EventWord] | EventWord)]
         | None

@@ -63,6 +63,9 @@ class Http(Section):
     header_timeout: Annotated[Duration, Field(gt=_NONE)] = Field(
         10 * _SECOND, description="how long a client may take to send a request's headers, or the next request"
     )
+    playground: bool = Field(
+        default=False, strict=True, description="true: serve a page at which people try GraphQL out with a test key"
+    )
     body_timeout: Annotated[Duration, Field(gt=_NONE)] = Field(
         30 * _SECOND, description="how long a client may take to send a request's body"
     )

@@ -28,6 +28,7 @@ from edi_gateway.config.database import located_in
 from edi_gateway.config.destinations import NOTIFICATION_RETRY, DestinationOptions, misplaced, triggers
 from edi_gateway.config.models import CarrierFile, CustomerFile, Gateway
 from edi_gateway.config.names import enabled
+from edi_gateway.config.rehearsing import feed_in_test, in_worlds
 from edi_gateway.config.rules import wanted
 from edi_gateway.errors import ConfigError
 from edi_gateway.located import Loc, Located, load, validate
@@ -93,7 +94,7 @@ def load_config(folder: Path) -> Config:
     building = _Building(folder, problems, assumed, _library(folder, gateway) if gateway else None)
     channels = [channel for file in carriers for channel in building.channels(file)]
     channels += [channel for file in customers for channel in building.acknowledgements(file)]
-    destinations = [destination for file in customers for destination in building.destinations(file)]
+    destinations = [each for file in customers for each in in_worlds(file.model, building.destinations(file))]
     problems += unknown_carriers(
         [file.located.get(("carrier",)) for file in carriers], [(file.located, file.model) for file in customers]
     )
@@ -103,7 +104,8 @@ def load_config(folder: Path) -> Config:
     problems += one_sequence(destinations)
     if problems or gateway is None:
         raise ConfigError(*sorted(set(problems), key=_place))
-    feeds = tuple(file.model.feed() for file in customers if file.model and file.model.api)
+    live = [file.model.feed() for file in customers if file.model and file.model.api]
+    feeds = (*live, *map(feed_in_test, live))
     return Config(load_installation(folder), tuple(channels), tuple(destinations), feeds)
 
 

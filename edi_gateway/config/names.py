@@ -9,6 +9,7 @@ from typing import Literal
 from edi_gateway.config.answering import OUTLET
 from edi_gateway.located import Loc, Located, load
 from edi_gateway.plugins import plugin_classes
+from edi_gateway.worlds import CHANNEL, destination_in_test
 
 Kind = Literal["carrier", "customer"]
 
@@ -24,9 +25,18 @@ def configured_names(folder: Path) -> tuple[set[str], set[str]]:
     Raises ConfigError when a file cannot be read at all.
     """
     channels = set(_names(folder, "carrier", "channels"))
-    destinations = set(_names(folder, "customer", "destinations"))
+    tests = set(_names(folder, "customer", "destinations", having="test"))
+    destinations = set(_names(folder, "customer", "destinations")) - tests | set(map(destination_in_test, tests))
+    channels |= {CHANNEL} if customers_of_test_data(folder) else set()
     outlets = {f"{name}/{OUTLET}" for name in _names(folder, "carrier", "channels", having="acknowledge")}
     return channels | set(_names(folder, "customer", "channels")), destinations | outlets
+
+
+def customers_of_test_data(folder: Path) -> list[str]:
+    """Customers who may use the API or have a destination for test data."""
+    testing = {name.partition("/")[0] for name in _names(folder, "customer", "destinations", having="test")}
+    asking = {str(each.get(("customer",))) for each in _files(folder, "customer") if each.get(("api",)) is not None}
+    return sorted(testing | asking)
 
 
 def asking_channels(folder: Path) -> list[str]:

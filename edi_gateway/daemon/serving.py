@@ -20,6 +20,7 @@ from edi_gateway.web.inbound import Inbound
 from edi_gateway.web.listener import Listener, Place
 from edi_gateway.web.refusals import Refusals
 from edi_gateway.wiring import Wired
+from edi_gateway.worlds import is_test
 
 log = structlog.get_logger()
 _TURN: Final = "http"
@@ -52,7 +53,8 @@ class Serving:
         receiving = Receiving(self._db, self._gate, wake)
         self._refusals = Refusals(self._let_in)
         inbound = Inbound(self._channel, receiving, self._refusals, place.options)
-        app = make_app(inbound, make_api(self._db, self._feed, self._carriers))
+        api = make_api(self._db, self._feed, self._carriers, wake, playground=place.options.playground)
+        app = make_app(inbound, api)
         self._listener, self._place = Listener(app, place), place
         self._turns.start(_TURN, self._listener.serve)
         log.info("http.listening", address=self._listener.address)
@@ -69,7 +71,8 @@ class Serving:
         return next((feed for feed in self._wired().feeds if feed.customer == customer), None)
 
     def _carriers(self) -> set[str]:
-        return {channel.partner.carrier for channel in self._wired().channels.values() if channel.mapping}
+        partners = (channel.partner.carrier for channel in self._wired().channels.values() if channel.mapping)
+        return {carrier for carrier in partners if not is_test(carrier)}
 
     async def write_down(self) -> None:
         """Let everybody see how many requests were refused."""

@@ -44,7 +44,10 @@ def read_statements(message: Message, interchange: Interchange) -> tuple[Sequenc
     # Whoever sends an acknowledgement is the one who got what it is about.
     sender, recipient = interchange.recipient.id, interchange.sender.id
     return [
-        Said(replace(one, sender=one.sender or sender, recipient=one.recipient or recipient), message.position)
+        Said(
+            replace(one, sender=one.sender or sender, recipient=one.recipient or recipient, test=interchange.test),
+            message.position,
+        )
         for one in found
     ], ()
 

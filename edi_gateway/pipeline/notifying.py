@@ -23,6 +23,7 @@ from edi_gateway.store.engine import Database
 from edi_gateway.store.notices import Notice
 from edi_gateway.store.outbox import Pending
 from edi_gateway.store.tables import Action
+from edi_gateway.worlds import owner
 
 log = structlog.get_logger()
 _FUNCTIONS: Final = {False: "9", True: "1"}  # retracted → BGM 1225
@@ -101,6 +102,8 @@ def body(destination: Destination, told: Notification) -> bytes:
         payload = payloads.tracker_updated(told, how.words)
     else:
         payload = payloads.canonical(told, how.words, history=how.history)
+    if destination.world:
+        payload = {"test": True} | payload
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -115,7 +118,7 @@ def _own(destination: Destination, told: Notification) -> bytes:
         document_number=told.id,
         function=_FUNCTIONS[told.retracted],
         carrier=event.carrier,
-        customer=destination.customer,
+        customer=owner(destination.customer),
         created=told.created_at,
         tracking_number=event.tracking_number,
         change={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -22,6 +22,7 @@ from edi_gateway.transforms.opening import AS_IT_COMES, Opening, is_closed, is_w
 from edi_gateway.transforms.options import Encrypt
 from edi_gateway.transforms.pgp import encrypt
 from edi_gateway.transports.api_poll.registration import Registration
+from edi_gateway.worlds import is_test, world_of
 
 _VERSION: Final = version("edi-gateway")
 ALL: Final = "all"  # instead of triggers: every event
@@ -142,6 +143,10 @@ class Channel:
         """Whether the bytes end as their packing does, or, where there is none, as the format says."""
         return is_whole(content, self.opening) if is_closed(content, self.opening) else self.format.is_complete(content)
 
+    def of(self, carrier: str) -> Channel:
+        """The channel as a document of that carrier comes by it: test documents of all carriers share one."""
+        return replace(self, partner=replace(self.partner, carrier=carrier)) if is_test(carrier) else self
+
     def reading(self) -> str:
         """A digest of all that decides what its documents say; while it stays the same, so does what they say."""
         how = (
@@ -173,6 +178,11 @@ class Feed:
     per_second: float  # requests of one key in the long run
     burst: int  # requests of one key that may come at once after a pause
 
+    @property
+    def world(self) -> str:
+        """Where it hears of events; see worlds."""
+        return world_of(self.customer)
+
 
 @dataclass(frozen=True, slots=True)
 class Notifying:
@@ -187,8 +197,8 @@ class Notifying:
 class Destination:
     """Format, layout, sink and schedule of what one customer receives."""
 
-    name: str  # customer/destination
-    customer: str
+    name: str  # customer/destination, for test data test:customer/destination
+    customer: str  # its own name, for test data that of its test world
     wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer matches
     events: Collection[str]  # triggers, or ALL
     layout: Layout | None  # None: a notification in a layout of ours
@@ -208,6 +218,11 @@ class Destination:
     only: Callable[[TrackingEvent], bool] | None = None  # what of it this destination gets
     notifying: Notifying | None = None  # its sink is told event by event
     line_per_shipment: bool = False  # a later event of a shipment waits for the earlier ones
+
+    @property
+    def world(self) -> str:
+        """Where it hears of events; see worlds."""
+        return world_of(self.customer)
 
     def sealed(self, number: int, now: datetime, content: bytes) -> OutboundDocument:
         """The document as every attempt sends it; raises RefusedError when it cannot be encrypted."""

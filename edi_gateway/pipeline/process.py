@@ -48,7 +48,7 @@ def process(
     hears what became of it, as its channel says; not if he heard that before.
     Raises only what the database raises: what is wrong with the document is kept beside it as findings.
     """
-    content = inbox.load(db, document.digest)
+    channel, content = channel.of(document.carrier), inbox.load(db, document.digest)
     told = events.was_told(db, document.id)
     unentered = told and not interchanges.any_entered(db, document.id)
     # What a document said before is replaced by what it says now, and that needs all of it at once. One whose first

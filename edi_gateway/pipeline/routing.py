@@ -9,6 +9,7 @@ from edi_gateway.pipeline.partners import ALL, Destination, Trigger
 from edi_gateway.store.outbox import Again, Owed
 from edi_gateway.store.reconcile import Change
 from edi_gateway.store.tables import Action
+from edi_gateway.worlds import world_of
 
 Subscribers = Mapping[tuple[str, str], Collection[str]]  # (carrier, tracking number) → customers
 
@@ -21,14 +22,17 @@ def owed(destinations: Sequence[Destination], changes: Sequence[Change], subscri
 
     An event that changed what the destination wants to hear of is owed where a rule matches it or the customer
     subscribed to its tracking number; the outbox drops what was told before. A retracted one is owed as a cancellation
-    whatever the rules say today; the outbox keeps it only where the event had been sent.
+    whatever the rules say today; the outbox keeps it only where the event had been sent. Live and test data go to
+    destinations of their world alone.
     """
     for change in changes:
         event = change.event
         customers = subscribers.get((event.carrier, event.tracking_number), ())
-        changed = _changed(change)
+        changed, world = _changed(change), world_of(event.carrier)
         void = change.kind in {"retracted", "voided"}
         for destination in destinations:
+            if destination.world != world:
+                continue
             trigger = CANCELLATION if void else _trigger(destination, change, changed)
             standing = change.kind in {"decides", "voided"} and _is_kept_informed(destination)
             if not (trigger or standing) or (change.kind == "voided" and not standing):

@@ -21,6 +21,7 @@ from edi_gateway.store.engine import Database, part
 from edi_gateway.store.outbox import Due
 from edi_gateway.store.sealed import Terms
 from edi_gateway.store.tables import Action, DeliveryState
+from edi_gateway.worlds import owner
 
 log = structlog.get_logger()
 _ALL = 1_000_000_000
@@ -199,7 +200,7 @@ def render(destination: Destination, rows: Sequence[outbox.Pending], number: int
     assert destination.encoder is not None  # only notifications do without
     assert destination.layout is not None
     clean = destination.encoder.replace if destination.replace_unencodable else str
-    messages = list(_messages(destination.customer, destination.layout, clean, rows, number, now))
+    messages = list(_messages(owner(destination.customer), destination.layout, clean, rows, number, now))
     return destination.encoder.encode(str(number), now, messages)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Row, insert, select, update
 from edi_gateway.model import utc_now
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import METADATA
+from edi_gateway.worlds import world_for
 
 API_KEY: Final = METADATA.tables["api_key"]
 SCOPES: Final = ("read", "trackers", "webhooks")
@@ -38,6 +39,11 @@ class Key:
     expires_at: datetime | None
     revoked_at: datetime | None
     used_at: datetime | None
+
+    @property
+    def whose(self) -> str:
+        """Whose data it opens: the customer's own, or those of its test world."""
+        return world_for(self.customer) if self.test else self.customer
 
     def holds(self, now: datetime) -> bool:
         """Whether it is neither revoked nor out of date."""

@@ -17,6 +17,7 @@ from edi_gateway.store.engine import chunks
 from edi_gateway.store.resolve import Issue, Report
 from edi_gateway.store.rows import offset_of
 from edi_gateway.store.tables import METADATA
+from edi_gateway.worlds import is_test, shown
 
 EVENT: Final = METADATA.tables["event"]
 PROVENANCE: Final = METADATA.tables["provenance"]
@@ -213,6 +214,12 @@ def event_of(row: Row[Any]) -> TrackingEvent:
         location=Location(row.location_name, row.unlocode, row.country),
         references={qualifier: tuple(values) for qualifier, values in row.references.items()},
     )
+
+
+def shown_event(row: Row[Any]) -> TrackingEvent:
+    """The same as customers see it: one of a test world bears its carrier's plain name."""
+    event = event_of(row)
+    return replace(event, carrier=shown(event.carrier)) if is_test(event.carrier) else event
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, 
 
 from edi_gateway.model import TrackingEvent, utc_now
 from edi_gateway.store.bulk import among, listed
-from edi_gateway.store.dossier import EVENT, event_of
+from edi_gateway.store.dossier import EVENT, shown_event
 from edi_gateway.store.engine import Database, insert_new
 from edi_gateway.store.tables import METADATA, Action, Origin, TrackerState
 
@@ -100,7 +100,7 @@ def page(db: Database, customer: str, after: Place, limit: int, *conditions: Col
 
 def _fed(row: Row[Any]) -> Fed:
     place = Place(row.tx, row.feed_id)
-    return Fed(place, Action(row.action), row.public_id, row.fingerprint, event_of(row), row.created_at)
+    return Fed(place, Action(row.action), row.public_id, row.fingerprint, shown_event(row), row.created_at)
 
 
 def _settled(connection: Connection) -> ColumnElement[bool]:

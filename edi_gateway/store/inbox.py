@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, delete, exists, func, insert, literal_column, select, update
@@ -133,6 +134,22 @@ def document(db: Database, document_id: int) -> Document:
     if found is None:
         raise LookupError(f"no document {document_id}")
     return found
+
+
+def last_received(db: Database, carrier: str, begins: str) -> datetime | None:
+    """When a carrier's latest document came whose name begins like that; None when none did."""
+    alike = (DOCUMENT.c.carrier == carrier) & DOCUMENT.c.name.startswith(begins, autoescape=True)
+    with db.read() as connection:
+        return connection.execute(
+            select(DOCUMENT.c.received_at).where(alike).order_by(DOCUMENT.c.id.desc()).limit(1)
+        ).scalar()
+
+
+def all_processed(db: Database, document_ids: Collection[int]) -> bool:
+    """Whether none of these documents waits to be processed."""
+    waiting = (DOCUMENT.c.state == DocumentState.RECEIVED) & DOCUMENT.c.id.in_(document_ids)
+    with db.read() as connection:
+        return connection.execute(select(DOCUMENT.c.id).where(waiting).limit(1)).first() is None
 
 
 def load(db: Database, digest: str) -> bytes:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from edi_gateway.model import OutboundDocument, TrackingEvent
 from edi_gateway.store import line
-from edi_gateway.store.dossier import EVENT, event_of
+from edi_gateway.store.dossier import EVENT, shown_event
 from edi_gateway.store.engine import chunks
 from edi_gateway.store.feed import TRACKER, automatic_id
 from edi_gateway.store.sealed import Numbered, enter_each
@@ -89,7 +89,7 @@ def histories(connection: Connection, shipment_ids: Collection[int]) -> Mapping[
     for some in chunks(shipment_ids):
         theirs = select(EVENT).where(EVENT.c.shipment_id.in_(some), ~EVENT.c.retracted)
         for row in connection.execute(theirs).all():
-            found[row.shipment_id].append((row.fingerprint, event_of(row)))
+            found[row.shipment_id].append((row.fingerprint, shown_event(row)))
     for events in found.values():
         events.sort(key=lambda each: (each[1].occurred_at, each[1].status.rank, each[0]))
     return found

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from edi_gateway.errors import RefusedError
 from edi_gateway.model import Direction, OutboundDocument, Status, TrackingEvent, utc_now
 from edi_gateway.store.bulk import among, insert_rows, instants, listed
-from edi_gateway.store.dossier import EVENT, SHIPMENT, event_of
+from edi_gateway.store.dossier import EVENT, SHIPMENT, shown_event
 from edi_gateway.store.engine import Database, chunks, insert_new, storable
 from edi_gateway.store.sealed import Terms, enter
 from edi_gateway.store.tables import METADATA, Action, OutboxState
@@ -386,7 +386,7 @@ def _pending(row: Row[Any]) -> Pending:
         action=row.action,
         event_id=row.id,
         fingerprint=row.fingerprint,
-        event=event_of(row),
+        event=shown_event(row),
         shipment_id=row.shipment_id,
         epoch=row.epoch,
         status=row.current_status,

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import ColumnElement, Connection, Row, func, select, text
 
 from edi_gateway.model import Direction, MessageFunction, Provenance, Severity, Status, TrackingEvent
 from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, event_of
 from edi_gateway.store.engine import Database, chunks
 from edi_gateway.store.tables import METADATA, FindingState, OutboxState, TrackingState
+from edi_gateway.worlds import MARK
 
 DOCUMENT: Final = METADATA.tables["document"]
 FINDING: Final = METADATA.tables["finding"]
@@ -103,7 +104,7 @@ def history(db: Database, tracking_number: str, carrier: str | None = None) -> l
 
 
 def unmapped(db: Database) -> list[Unmapped]:
-    """Codes no table knew, the most frequent first; each is a line missing in a mapping."""
+    """Codes no table knew, the most frequent first; each is a line missing in a mapping. Test data is left out."""
     groups = (
         select(
             *_CODE,
@@ -112,7 +113,7 @@ def unmapped(db: Database) -> list[Unmapped]:
             func.max(EVENT.c.received_at).label("last_seen"),
             func.max(EVENT.c.id).label("example"),
         )
-        .where(_UNMAPPED)
+        .where(_UNMAPPED, _of(EVENT.c.carrier, test=False))
         .group_by(*_CODE)
     )
     with db.read() as connection:
@@ -125,28 +126,38 @@ def unmapped(db: Database) -> list[Unmapped]:
     return sorted(found, key=lambda group: (-group.count, group.carrier, group.code_agency, group.raw_code))
 
 
-def overview(db: Database) -> Overview:
-    """How much there is of everything, at one moment."""
+def overview(db: Database, *, test: bool = False) -> Overview:
+    """How much there is of everything, at one moment: of live data, or of test data."""
     with db.read() as connection:
-        owed = _counted(connection, OUTBOX.c.state, OUTBOX.c.destination)
+        documents = _counted(connection, DOCUMENT.c.state, where=_of(DOCUMENT.c.carrier, test=test))
+        owed = _counted(connection, OUTBOX.c.state, OUTBOX.c.destination, where=_of(OUTBOX.c.destination, test=test))
+        sent = (DELIVERY.c.destination, DELIVERY.c.state)
         aside = (FINDING.c.state == FindingState.OPEN) & (FINDING.c.severity == Severity.QUARANTINE)
+        of_document = FINDING.c.document_id.in_(select(DOCUMENT.c.id).where(_of(DOCUMENT.c.carrier, test=True)))
         return Overview(
-            documents={state.value: count for (state,), count in _counted(connection, DOCUMENT.c.state)},
-            open_findings=_count(connection, FINDING, aside),
-            shipments=_count(connection, SHIPMENT),
-            events=_count(connection, EVENT),
-            unmapped_codes=_count(connection, EVENT, _UNMAPPED),
+            documents={state.value: count for (state,), count in documents},
+            open_findings=_count(connection, FINDING, aside, of_document if test else ~of_document),
+            shipments=_count(connection, SHIPMENT, _of(SHIPMENT.c.carrier, test=test)),
+            events=_count(connection, EVENT, _of(EVENT.c.carrier, test=test)),
+            unmapped_codes=_count(connection, EVENT, _UNMAPPED, _of(EVENT.c.carrier, test=test)),
             pending={at: count for (state, at), count in owed if state is OutboxState.PENDING},
             refused={at: count for (state, at), count in owed if state is OutboxState.REFUSED},
             deliveries={
                 (at, state.value): count
-                for (at, state), count in _counted(connection, DELIVERY.c.destination, DELIVERY.c.state)
+                for (at, state), count in _counted(connection, *sent, where=_of(DELIVERY.c.destination, test=test))
             },
         )
 
 
-def _counted(connection: Connection, *columns: Any) -> list[tuple[tuple[Any, ...], int]]:
-    rows = connection.execute(select(*columns, func.count()).group_by(*columns).order_by(*columns))
+def _of(name: ColumnElement[str], *, test: bool) -> ColumnElement[bool]:
+    """Whether carriers or destinations of that name are of a test world, or of the live one."""
+    return name.startswith(MARK) if test else ~name.startswith(MARK)
+
+
+def _counted(
+    connection: Connection, *columns: ColumnElement[Any], where: ColumnElement[bool]
+) -> list[tuple[tuple[Any, ...], int]]:
+    rows = connection.execute(select(*columns, func.count()).where(where).group_by(*columns).order_by(*columns))
     return [(tuple(row[:-1]), row[-1]) for row in rows]
 
 

@@ -15,6 +15,7 @@ from edi_gateway.acknowledgements import Kind, Statement, Verdict
 from edi_gateway.model import utc_now
 from edi_gateway.store.engine import Database, storable
 from edi_gateway.store.tables import AWAITED, METADATA, DeliveryState, StatementRow
+from edi_gateway.worlds import is_test, world_for
 
 DELIVERY: Final = METADATA.tables["delivery"]
 STATEMENT: Final = METADATA.tables["statement"]
@@ -120,13 +121,14 @@ def rejected(db: Database, destinations: Collection[str]) -> dict[str, tuple[int
 def _delivery(connection: Connection, partner: str, said: Statement) -> Row[Any] | None:
     """The latest delivery to that partner with that number, and if possible between those parties.
 
-    In EDIFACT the parties are named with the number, and have to be ours and his.
+    In EDIFACT the parties are named with the number, and have to be ours and his. Live and test data are counted apart,
+    so one number may be of both: a test acknowledges a test.
     """
     number = said.number
     if number is None or number > _LARGEST:
         return None
     alike = select(DELIVERY).where(
-        DELIVERY.c.customer == partner,
+        DELIVERY.c.customer.in_((partner, world_for(partner))),
         DELIVERY.c.control_number == number,
         DELIVERY.c.acknowledges == "",
         DELIVERY.c.attempts > 0,
@@ -138,6 +140,7 @@ def _delivery(connection: Connection, partner: str, said: Statement) -> Row[Any]
         return None
     if said.kind is Kind.CONTRL:
         rows = [row for row in rows if _between(row, said)]
+    rows = [row for row in rows if is_test(row.customer) == said.test] or rows
     return next((row for row in rows if row.sender and _between(row, said)), rows[0] if rows else None)
 
 

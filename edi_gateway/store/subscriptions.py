@@ -14,13 +14,14 @@ from edi_gateway.model import utc_now
 from edi_gateway.store.bulk import among, holds_any, listed
 from edi_gateway.store.engine import Database, chunks, insert_new
 from edi_gateway.store.tables import METADATA, Subscription
+from edi_gateway.worlds import named_in, world_of
 
 SUBSCRIPTION: Final = METADATA.tables["subscription"]
 
 
 def subscribe(db: Database, customer: str, tracking_numbers: Collection[str], carrier: str = "") -> None:
     """Let a customer hear of these numbers, of that carrier or ("") whoever carries them. Again is no mistake."""
-    now = utc_now()
+    now, carrier = utc_now(), _of_world(customer, carrier)
     rows = [
         {"customer": customer, "carrier": carrier, "tracking_number": number, "created_at": now}
         for number in tracking_numbers
@@ -32,7 +33,7 @@ def subscribe(db: Database, customer: str, tracking_numbers: Collection[str], ca
 
 def unsubscribe(db: Database, customer: str, tracking_numbers: Collection[str], carrier: str = "") -> int:
     """End subscriptions exactly as they were made; return how many there were."""
-    ended = 0
+    ended, carrier = 0, _of_world(customer, carrier)
     theirs = (SUBSCRIPTION.c.customer == customer) & (SUBSCRIPTION.c.carrier == carrier)
     with db.write() as connection:
         for some in chunks(tracking_numbers):
@@ -62,6 +63,11 @@ def subscribers(connection: Connection, numbers: Collection[tuple[str, str]]) ->
             if (carrier, tracking_number) in wanted:
                 found.setdefault((carrier, tracking_number), set()).add(customer)
     return found
+
+
+def _of_world(customer: str, carrier: str) -> str:
+    """The carrier as the customer means it: in a test world, never a live one of that name."""
+    return named_in(world_of(customer), carrier) if carrier else ""
 
 
 @lru_cache

@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, 
 
 from edi_gateway.model import Classifier, Direction, Status, TrackingEvent, TrackingState
 from edi_gateway.store.bulk import among, listed
-from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, event_of
+from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, shown_event
 from edi_gateway.store.engine import Database
 from edi_gateway.store.feed import TRACKER
 from edi_gateway.store.tables import TrackerState
+from edi_gateway.worlds import shown
 
 _COLUMNS: Final = (
     TRACKER.c.id.label("tracker_id"),
@@ -133,7 +134,7 @@ def _scans(connection: Connection, shipment_ids: Sequence[int]) -> Mapping[int, 
     )
     found: dict[int, list[Scan]] = defaultdict(list)
     for row in connection.execute(theirs, {"ids": listed(connection, shipment_ids)}):
-        found[row.shipment_id].append(Scan(row.fingerprint, event_of(row)))
+        found[row.shipment_id].append(Scan(row.fingerprint, shown_event(row)))
     return found
 
 
@@ -160,7 +161,7 @@ def _track(row: Row[Any], scans: Sequence[Scan], expected: datetime | None) -> T
     return Track(
         row_id=row.tracker_id,
         id=row.public_id,
-        carrier=row.asked_carrier,
+        carrier=shown(row.asked_carrier),
         tracking_number=row.asked_number,
         epoch=row.epoch if known else 0,
         state=row.tracker_state,

@@ -19,12 +19,16 @@ _KEY: Final = re.compile(r'"[^"]+"|[A-Za-z_][A-Za-z0-9_]*')
 _STEPS: Final = re.compile(r'(?:"[^"]+"|[A-Za-z_][A-Za-z0-9_]*)(?:\.(?:"[^"]+"|[A-Za-z_][A-Za-z0-9_]*))*(?:\[\])?')
 _ELEMENT: Final = re.compile(r"[A-Za-z_][\w.-]*")
 _Object = dict[str, Any]
+_MARK: Final[_Object] = {"test": True}  # first, whatever the layout says
 
 
 class _Tree(Plugin):
     """What the encoders of trees have in common."""
 
     recipient: str = Field(description="whose files these are: destinations of one recipient share control numbers")
+    test: bool = Field(
+        default=False, strict=True, description="mark files as a test: test is true (XML: an attribute of the root)"
+    )
 
     @property
     def partnership(self) -> str:
@@ -53,6 +57,7 @@ class JsonOutput(_Tree):
         """The document; raises RefusedError for a place that is no key, and for headers that contradict each other."""
         objects = [_object(message.body) for message in messages]
         document = {self.messages: objects} if self.messages else _as_one(objects)
+        document = _MARK | document | _MARK if self.test else document
         return json.dumps(document, ensure_ascii=False, indent=self.indent or None).encode()
 
 
@@ -61,7 +66,8 @@ class JsonLinesOutput(_Tree):
 
     def encode(self, control_ref: str, prepared_at: datetime, messages: Sequence[OutboundMessage]) -> bytes:  # noqa: ARG002
         """The lines; raises RefusedError for a place that is no key."""
-        lines = (line for message in messages for line in _lines(message.body))
+        mark = _MARK if self.test else {}
+        lines = (mark | line | mark for message in messages for line in _lines(message.body))
         return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
 
 
@@ -136,6 +142,8 @@ class XmlOutput(_Tree):
             element[:] = sorted(element, key=self._rank)
         if self.indent:
             etree.indent(root)
+        if self.test:
+            root.set("test", "true")
         return bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
     def _fill(self, element: etree._Element, segment: OutboundSegment) -> None:

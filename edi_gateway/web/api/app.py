@@ -14,8 +14,18 @@ from edi_gateway.web.api.envelope import Envelope
 from edi_gateway.web.api.problems import handle_problems
 
 
-def make_api(db: Database, find: Callable[[str], Feed | None], carriers: Callable[[], Collection[str]]) -> FastAPI:
-    """The application. ``find`` and ``carriers`` know who is configured now."""
+def make_api(
+    db: Database,
+    find: Callable[[str], Feed | None],
+    carriers: Callable[[], Collection[str]],
+    wake: Callable[[str], None] = lambda _: None,
+    *,
+    playground: bool = False,
+) -> FastAPI:
+    """The application. ``find`` and ``carriers`` know who is configured now.
+
+    ``wake`` is called with a channel that got something, after the commit. ``playground``: people may try things out.
+    """
     app = FastAPI(
         title="edi_gateway",
         version="1",
@@ -25,7 +35,7 @@ def make_api(db: Database, find: Callable[[str], Feed | None], carriers: Callabl
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.context = Context(db, Door(db, find), carriers)
+    app.state.context = Context(db, Door(db, find), carriers, wake, playground)
     app.include_router(shipments.router)
     app.add_middleware(Envelope)
     handle_problems(app)

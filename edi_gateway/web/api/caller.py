@@ -27,7 +27,7 @@ _LONGEST: Final = 200  # characters; no key is longer
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A customer, as one of its keys shows it."""
+    """A customer, as one of its keys shows it: with a test key, as it is called in its test world."""
 
     customer: str
     test: bool
@@ -62,7 +62,7 @@ class Door:
         if scope not in key.scopes:
             raise ProblemError(403, f"this key may not do that, expected one with the scope {scope}")
         await asyncio.to_thread(api_keys.note_use, self._db, key)
-        return Caller(key.customer, key.test, key.scopes, feed)
+        return Caller(key.whose, key.test, key.scopes, feed)
 
     def _take(self, key: Key, feed: Feed) -> dict[str, str]:
         """Take a token, and say in headers how many are left."""
@@ -92,6 +92,8 @@ class Context:
     db: Database
     door: Door
     carriers: Callable[[], Collection[str]]
+    wake: Callable[[str], None]  # has the documents of a channel processed
+    playground: bool  # whether people may try things out at pages of ours
 
 
 def _context(request: Request) -> Context:

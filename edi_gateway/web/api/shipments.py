@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -34,6 +34,8 @@ from edi_gateway.web.api.models import (
     shipment_model,
 )
 from edi_gateway.web.api.problems import ProblemError, problems
+from edi_gateway.web.api.rehearsal import known_carriers, rehearse
+from edi_gateway.worlds import shown
 
 _LOOK: Final = 0.25  # seconds between two looks of one who waits
 _LONGEST_WAIT: Final = 30
@@ -50,7 +52,9 @@ async def track(asked: TrackRequest, who: Reader, gateway: Gateway) -> TrackAnsw
     """Each item is answered on its own: with the latest shipment of its number, or with why there is none."""
     if asked.subscribe and "trackers" not in who.scopes:
         raise ProblemError(403, "this key may not subscribe, expected one with the scope trackers")
-    return await asyncio.to_thread(_answer, gateway.db, who.customer, asked, _by_name(gateway.carriers()))
+    await rehearse(who, gateway, ((item.carrier, item.tracking_number) for item in asked.items), anew=False)
+    known = known_carriers(who, gateway.carriers())
+    return await asyncio.to_thread(_answer, gateway.db, who.customer, asked, known)
 
 
 @router.get("/shipments", responses=problems(400, 401, 403, 422, 429), summary="List shipments")
@@ -67,7 +71,8 @@ async def list_shipments(
     """The shipments that are yours, in the order in which they became known."""
     [last] = cursors.read(after, 1)
     number = number_of(tracking_number) if tracking_number else None
-    wanted = Wanted(_by_name(gateway.carriers()).get((carrier or "").lower(), carrier), number, status, state)
+    known = known_carriers(who, gateway.carriers())
+    wanted = Wanted(known.get((carrier or "").lower(), carrier), number, status, state)
     found = await asyncio.to_thread(tracks.listing, gateway.db, who.customer, wanted, last, limit + 1)
     more = cursors.written(found[limit - 1].row_id) if len(found) > limit else None
     return Shipments(shipments=[shipment_model(each) for each in found[:limit]], next=more)
@@ -128,12 +133,7 @@ def _fed(entry: feed.Fed) -> FedEvent:
     )
 
 
-def _by_name(carriers: Collection[str]) -> dict[str, str]:
-    """The carriers by their names in small letters: customers write them as they like."""
-    return {name.lower(): name for name in carriers}
-
-
-def _answer(db: Database, customer: str, asked: TrackRequest, known: dict[str, str]) -> TrackAnswer:
+def _answer(db: Database, customer: str, asked: TrackRequest, known: Mapping[str, str]) -> TrackAnswer:
     numbers = [number_of(item.tracking_number) for item in asked.items]
     found = tracks.by_numbers(db, customer, set(numbers))
     if asked.subscribe:
@@ -152,8 +152,8 @@ def _answer(db: Database, customer: str, asked: TrackRequest, known: dict[str, s
     return TrackAnswer(results=results)
 
 
-def _result(item: Item, found: Sequence[Track], known: dict[str, str], *, subscribed: bool, events: bool) -> Result:
-    carrier = known.get(item.carrier.lower(), item.carrier)
+def _result(item: Item, found: Sequence[Track], known: Mapping[str, str], *, subscribed: bool, events: bool) -> Result:
+    carrier = shown(known.get(item.carrier.lower(), item.carrier))
     fitting = [track for track in found if not carrier or track.carrier in {carrier, ""}]
     if fitting:
         latest, *earlier = fitting
