@@ -180,3 +180,13 @@ def test_a_test_acknowledges_a_test(db: Database, test: bool) -> None:
     states = {each.destination: each.state for each in deliveries.deliveries(db)}
     about, other = (_TEST, "globex/edi") if test else ("globex/edi", _TEST)
     assert (DeliveryState.ACKNOWLEDGED, DeliveryState.DELIVERED) == (states[about], states[other])
+
+
+def test_a_test_subscription_names_no_live_carrier(db: Database) -> None:
+    """So that no live carrier is ever asked for its number; it is ended as it was made."""
+    world = world_for("globex")
+    subscriptions.subscribe(db, world, ["P1"], "speedy")
+    subscriptions.subscribe(db, "globex", ["P1"], "speedy")
+    kept = {(each.customer, each.carrier) for each in subscriptions.subscriptions(db)}
+    assert {("globex", "speedy"), (world, f"{world}:speedy")} == kept
+    assert 1 == subscriptions.unsubscribe(db, world, ["P1"], "speedy")
