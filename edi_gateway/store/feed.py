@@ -58,7 +58,7 @@ def enter(connection: Connection, rows: Iterable[Seen]) -> None:
     seen = list(rows)
     if not seen:
         return
-    _meet(connection, [row for row in seen if row.action is Action.REPORT])
+    meet(connection, [row for row in seen if row.action is Action.REPORT])
     states = _states(connection, seen)
     tx = _transaction(connection)
     now = utc_now()
@@ -117,8 +117,11 @@ def _transaction(connection: Connection) -> int:
     return number
 
 
-def _meet(connection: Connection, seen: Sequence[Seen]) -> None:
-    """Let each customer have a tracker of each shipment; one that waits for the number gets the first shipment."""
+def meet(connection: Connection, seen: Sequence[Seen]) -> None:
+    """Let each customer have a tracker of each shipment; one that waits for the number gets the first shipment.
+
+    In the transaction that records what is seen.
+    """
     wanted = {(row.customer, row.shipment_id): row for row in seen}
     missing = {key: row for key, row in wanted.items() if key not in _states(connection, wanted.values())}
     if not missing:
@@ -133,10 +136,10 @@ def _meet(connection: Connection, seen: Sequence[Seen]) -> None:
         if key := next(fits, None):
             met = {"shipment_id": missing[key].shipment_id, "carrier": missing.pop(key).carrier}
             connection.execute(update(TRACKER).where(TRACKER.c.id == row.id).values(met))
-    now = utc_now()
+    now, ids = utc_now(), _free_ids(connection, missing)
     fresh = [
         {
-            "public_id": automatic_id(row.customer, row.shipment_id),
+            "public_id": ids[row.customer, row.shipment_id],
             "customer": row.customer,
             "carrier": row.carrier,
             "tracking_number": row.tracking_number,
@@ -149,6 +152,14 @@ def _meet(connection: Connection, seen: Sequence[Seen]) -> None:
     ]
     if fresh:
         connection.execute(insert_new(connection, TRACKER), fresh)
+
+
+def _free_ids(connection: Connection, wanted: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], str]:
+    """A public id for each; another one where a tracker has that which moved on from a shipment that is no more."""
+    ids = {key: automatic_id(*key) for key in wanted}
+    having = select(TRACKER.c.public_id).where(among(connection.dialect.name, TRACKER.c.public_id, "ids"))
+    taken = set(connection.execute(having, {"ids": listed(connection, ids.values())}).scalars())
+    return {key: str(uuid.uuid4()) if name in taken else name for key, name in ids.items()}
 
 
 def automatic_id(customer: str, shipment_id: int) -> str:
