@@ -96,6 +96,8 @@ class Item(Input):
 class TrackRequest(Input):
     """Which shipments to look up."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"tracking_number": "VP300200101"}]}]})
+
     items: list[Item] = Field(min_length=1, max_length=MOST_NUMBERS)
     subscribe: StrictBool = Field(
         default=False, description="hear of unknown numbers from now on; needs the scope trackers"
