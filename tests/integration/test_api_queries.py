@@ -34,7 +34,9 @@ _ID = "00000000-0000-4000-8000-000000000001"
 _SMALL = {"api_key"}  # of which there are as many as customers have keys
 _SEQUENTIAL = re.compile(r"Seq Scan on (\w+)")
 # Along a whole index, and from one row to the table's end, is no better; functions that give rows are no tables.
-_WHOLE = re.compile(r"^SCAN (?!CONSTANT|\()(\w+)(?! VIRTUAL)\b(?! VIRTUAL)|^SEARCH (\w+) USING INTEGER PRIMARY KEY \(rowid[<>]")
+_WHOLE = re.compile(
+    r"^SCAN (?!CONSTANT|\()(\w+)(?! VIRTUAL)\b(?! VIRTUAL)|^SEARCH (\w+) USING INTEGER PRIMARY KEY \(rowid[<>]"
+)
 
 
 @contextmanager

@@ -35,6 +35,11 @@ def make_api(db: Database, find: Callable[[str], Feed | None], carriers: Callabl
     return app
 
 
+def stop_waiting(app: FastAPI) -> None:
+    """Let nobody wait for events any longer: the gateway stops."""
+    app.state.context.news.stop()
+
+
 def _named(app: FastAPI) -> set[str]:
     """What paths of the present version begin with."""
     return {path.split("/")[2] for path in app.openapi()["paths"] if path.startswith("/v1/")}

@@ -19,6 +19,7 @@ from edi_gateway.store.engine import storable
 
 log = structlog.get_logger()
 MEDIA_TYPE: Final = "application/problem+json"
+_METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _MOST_ERRORS: Final = 20  # are told
 _LONGEST: Final = 200  # characters of what is told of one: the client's own words are in it
 
@@ -112,8 +113,9 @@ def _told(said: str) -> str:
 
 def _methods(request: Request) -> set[str]:
     """What may be done with the path, by whichever route."""
-    theirs = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    methods = {method for route in theirs for method in getattr(route, "methods", None) or ()}
+    ways = ((method, {**request.scope, "method": method}) for method in _METHODS)
+    routes = request.app.routes
+    methods = {method for method, scope in ways if any(each.matches(scope)[0] is Match.FULL for each in routes)}
     return methods | {"HEAD"} if "GET" in methods else methods
 
 
