@@ -102,7 +102,7 @@ def _words(connection: Connection, count: int) -> Mapping[str, object]:
 
 def _instant(connection: Connection, moment: datetime) -> str:
     """Within the hour, each shipment has a minute and a second of its own."""
-    own = f"'{moment:%Y-%m-%d %H}:' || (10 + n % 50) || ':' || (10 + n / 50 % 50)"
+    own = f"'{moment:%Y-%m-%d %H}:' || (10 + n - n / 50 * 50) || ':' || (10 + n / 50 - n / 2500 * 50)"
     if connection.dialect.name == "postgresql":
         return f"CAST({own} || '+00' AS timestamptz)"
     return f"{own} || '.000000'"

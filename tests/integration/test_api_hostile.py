@@ -113,7 +113,8 @@ def test_if_none_match_is_a_list_of_tags(at: Daemon, known: str, status: int) ->
 def test_a_body_that_does_not_end_holds_nobody_up(at: Daemon) -> None:
     """While it is awaited, others are answered; one that announces too much is refused as it comes."""
     host, port = at.url.removeprefix("http://").split(":")
-    head = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer {at.keys['hooli']}\r\n"
+    key = f"Authorization: Bearer {at.keys['hooli']}"
+    head = f"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{key}\r\n"
     with socket.create_connection((host, int(port)), timeout=10) as slow:
         slow.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
         with at.client() as client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from fastapi import Response
 from pydantic_core import to_json
@@ -14,7 +14,6 @@ from edi_gateway.store.feed import Fed
 from edi_gateway.store.tracks import Track
 
 Said = dict[str, Any]
-_ZULU: Final = "Z"
 
 
 def answer(said: Mapping[str, Any]) -> Response:
@@ -40,7 +39,7 @@ def shipment(track: Track, *, events: bool = True) -> Said:
         "tracking_state": track.tracking_state,
         "created_at": _instant(track.created_at),
         "milestones": {
-            status: {"first": first.isoformat(), "last": last.isoformat()}
+            status: {"first": _written(first), "last": _written(last)}
             for status, (first, last) in track.milestones.items()
         },
         "tracking_events": [event(scan.key, scan.event) for scan in track.scans] if events else [],
@@ -56,7 +55,7 @@ def event(key: str, told: TrackingEvent) -> Said:
         "reason": told.reason,
         "classifier": told.classifier._value_,
         "direction": told.direction._value_,
-        "occurred_at": told.occurred_at.isoformat(),
+        "occurred_at": _written(told.occurred_at),
         "date_only": told.date_only,
         "time_basis": told.time_basis._value_,
         "piece": told.piece,
@@ -86,4 +85,10 @@ def fed(entry: Fed) -> Said:
 
 
 def _instant(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", _ZULU) if moment else None
+    return _written(moment.astimezone(UTC)) if moment else None
+
+
+def _written(moment: datetime) -> str:
+    """As pydantic writes it, in its own offset."""
+    said = moment.isoformat()
+    return f"{said[:-6]}Z" if said.endswith("+00:00") else said

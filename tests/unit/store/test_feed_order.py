@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
 from sqlalchemy import Connection, select
@@ -71,7 +71,7 @@ def test_who_reads_while_many_write_misses_nothing(db: Database) -> None:
 
 def _batches(seen: Sequence[Seen], chance: random.Random) -> list[Sequence[Seen]]:
     cuts = sorted({0, len(seen), *(chance.randrange(len(seen)) for _ in range(12))})
-    return [seen[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [seen[start:end] for start, end in pairwise(cuts)]
 
 
 @pytest.mark.parametrize("db", ["postgres"], indirect=True)
