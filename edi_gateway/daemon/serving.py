@@ -14,7 +14,7 @@ from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.partners import Channel, Feed
 from edi_gateway.pipeline.receiving import Receiving
 from edi_gateway.store.engine import Database
-from edi_gateway.web.api.app import make_api
+from edi_gateway.web.api.app import make_api, stop_waiting
 from edi_gateway.web.app import make_app
 from edi_gateway.web.inbound import Inbound
 from edi_gateway.web.listener import Listener, Place
@@ -35,6 +35,7 @@ class Serving:
         self._turns = turns
         self._work = work
         self._wired = wired
+        self._stop_waiting: Callable[[], None] = lambda: None
         self._listener: Listener | None = None
         self._place: Place | None = None
         self._refusals: Refusals | None = None
@@ -56,11 +57,13 @@ class Serving:
         api = make_api(self._db, self._feed, self._carriers, wake, playground=place.options.playground)
         app = make_app(inbound, api)
         self._listener, self._place = Listener(app, place), place
+        self._stop_waiting = partial(stop_waiting, app)
         self._turns.start(_TURN, self._listener.serve)
         log.info("http.listening", address=self._listener.address)
 
     def stop(self) -> None:
         """Take no more requests, and end with the last one that is under way."""
+        self._stop_waiting()
         if self._listener:
             self._listener.stop()
 

@@ -51,6 +51,7 @@ class Tracker(Base, table=True):
 
     __table_args__ = (
         UniqueConstraint("customer", "shipment_id"),
+        Index("ix_tracker_list", "customer", "id"),
         Index("ix_tracker_number", "customer", "tracking_number"),
         Index("ix_tracker_expected", "tracking_number", **where(EXPECTED)),
     )

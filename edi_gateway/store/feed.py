@@ -98,6 +98,22 @@ def page(db: Database, customer: str, after: Place, limit: int, *conditions: Col
     return [_fed(row) for row in rows]
 
 
+def ends(db: Database, customers: Collection[str]) -> Mapping[str, Place]:
+    """Customer → the place of the last entry of its feed; those without any are left out."""
+    found: dict[str, Place] = {}
+    with db.read() as connection:
+        last = (
+            select(FEED.c.tx, FEED.c.id)
+            .where(FEED.c.customer == bindparam("whose"), _settled(connection))
+            .order_by(FEED.c.tx.desc(), FEED.c.id.desc())
+            .limit(1)
+        )
+        for customer in customers:
+            if row := connection.execute(last, {"whose": customer}).one_or_none():
+                found[customer] = Place(row.tx, row.id)
+    return found
+
+
 def _fed(row: Row[Any]) -> Fed:
     place = Place(row.tx, row.feed_id)
     return Fed(place, Action(row.action), row.public_id, row.fingerprint, shown_event(row), row.created_at)

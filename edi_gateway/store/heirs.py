@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from edi_gateway.store.bulk import among, listed
 from edi_gateway.store.dossier import EVENT
@@ -48,7 +48,7 @@ def _inherit(connection: Connection, heirs: Mapping[int, int]) -> None:
             has.add((row.customer, heir))
 
 
-def _told(connection: Connection, moved: Mapping[int, int]) -> Sequence[Row[Any]]:
+def _told(connection: Connection, moved: Mapping[int, int]) -> Sequence[Any]:
     """(customer, event, carrier, tracking number) of what feeds hold of these events."""
     query = (
         select(FEED.c.customer, FEED.c.event_id, EVENT.c.carrier, EVENT.c.tracking_number)
@@ -58,7 +58,7 @@ def _told(connection: Connection, moved: Mapping[int, int]) -> Sequence[Row[Any]
     return connection.execute(query, {"events": listed(connection, moved)}).all() if moved else ()
 
 
-def _seen(told: Iterable[Row[Any]], moved: Mapping[int, int]) -> list[Seen]:
+def _seen(told: Iterable[Any], moved: Mapping[int, int]) -> list[Seen]:
     return [
         Seen(row.customer, row.carrier, row.tracking_number, moved[row.event_id], row.event_id, Action.REPORT)
         for row in told

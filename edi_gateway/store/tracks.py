@@ -6,15 +6,16 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select
 
-from edi_gateway.model import Classifier, Direction, Status, TrackingEvent, TrackingState
+from edi_gateway.model import Classifier, Direction, Status, TrackingState
 from edi_gateway.store.bulk import among, listed
-from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, shown_event
+from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT
 from edi_gateway.store.engine import Database
 from edi_gateway.store.feed import TRACKER
+from edi_gateway.store.scans import Scan, scans
 from edi_gateway.store.tables import TrackerState
 from edi_gateway.worlds import shown
 
@@ -32,13 +33,6 @@ _COLUMNS: Final = (
     ),
 )
 _WITH_SHIPMENT: Final = TRACKER.outerjoin(SHIPMENT, TRACKER.c.shipment_id == SHIPMENT.c.id)
-
-
-class Scan(NamedTuple):
-    """An event of a shipment as it stands, without its provenance. ``key`` names it towards customers."""
-
-    key: str
-    event: TrackingEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +114,9 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 def _tracks(connection: Connection, rows: Sequence[Row[Any]]) -> list[Track]:
     ids = [row.shipment_id for row in rows if row.shipment_id is not None]
-    scans = _scans(connection, ids) if ids else {}
+    told = scans(connection, ids) if ids else {}
     expected = _expected(connection, ids) if ids else {}
-    return [_track(row, scans.get(row.shipment_id, ()), expected.get(row.shipment_id)) for row in rows]
-
-
-def _scans(connection: Connection, shipment_ids: Sequence[int]) -> Mapping[int, Sequence[Scan]]:
-    """Shipment → its events that stand, in the order they happened."""
-    theirs = (
-        select(EVENT)
-        .where(among(connection.dialect.name, EVENT.c.shipment_id, "ids"), ~EVENT.c.retracted)
-        .order_by(EVENT.c.occurred_at, EVENT.c.id)
-    )
-    found: dict[int, list[Scan]] = defaultdict(list)
-    for row in connection.execute(theirs, {"ids": listed(connection, shipment_ids)}):
-        found[row.shipment_id].append(Scan(row.fingerprint, shown_event(row)))
-    return found
+    return [_track(row, told.get(row.shipment_id, ()), expected.get(row.shipment_id)) for row in rows]
 
 
 def _expected(connection: Connection, shipment_ids: Sequence[int]) -> Mapping[int, datetime]:
@@ -156,7 +137,7 @@ def _expected(connection: Connection, shipment_ids: Sequence[int]) -> Mapping[in
     return {row.shipment_id: row.occurred_at for row in rows}
 
 
-def _track(row: Row[Any], scans: Sequence[Scan], expected: datetime | None) -> Track:
+def _track(row: Row[Any], told: Sequence[Scan], expected: datetime | None) -> Track:
     known = row.shipment_id is not None
     return Track(
         row_id=row.tracker_id,
@@ -176,5 +157,5 @@ def _track(row: Row[Any], scans: Sequence[Scan], expected: datetime | None) -> T
             Status(name): (datetime.fromisoformat(first), datetime.fromisoformat(last))
             for name, (first, last) in (row.milestones or {}).items()
         },
-        scans=tuple(scans),
+        scans=tuple(told),
     )

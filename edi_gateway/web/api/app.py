@@ -10,7 +10,9 @@ from edi_gateway.pipeline.partners import Feed
 from edi_gateway.store.engine import Database
 from edi_gateway.web.api import shipments
 from edi_gateway.web.api.caller import Context, Door
+from edi_gateway.web.api.description import describe
 from edi_gateway.web.api.envelope import Envelope
+from edi_gateway.web.api.news import News
 from edi_gateway.web.api.problems import handle_problems
 
 
@@ -35,8 +37,19 @@ def make_api(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.context = Context(db, Door(db, find), carriers, wake, playground)
+    app.state.context = Context(db, Door(db, find), carriers, wake, News(db), playground)
     app.include_router(shipments.router)
-    app.add_middleware(Envelope)
     handle_problems(app)
+    describe(app)
+    app.add_middleware(Envelope, unversioned=_named(app))
     return app
+
+
+def stop_waiting(app: FastAPI) -> None:
+    """Let nobody wait for events any longer: the gateway stops."""
+    app.state.context.news.stop()
+
+
+def _named(app: FastAPI) -> set[str]:
+    """What paths of the present version begin with."""
+    return {path.split("/")[2] for path in app.openapi()["paths"] if path.startswith("/v1/")}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingEvent, TrackingState
+from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingState
 from edi_gateway.store.tables import TrackerState
-from edi_gateway.store.tracks import Scan, Track
 
 MOST_NUMBERS = 200
 TrackingNumber = Annotated[
@@ -97,9 +96,13 @@ class Item(Input):
 class TrackRequest(Input):
     """Which shipments to look up."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"tracking_number": "VP300200101"}]}]})
+
     items: list[Item] = Field(min_length=1, max_length=MOST_NUMBERS)
-    subscribe: bool = Field(default=False, description="hear of unknown numbers from now on; needs the scope trackers")
-    events: bool = Field(default=True, description="false: without tracking_events")
+    subscribe: StrictBool = Field(
+        default=False, description="hear of unknown numbers from now on; needs the scope trackers"
+    )
+    events: StrictBool = Field(default=True, description="false: without tracking_events")
 
 
 class ItemProblem(BaseModel):
@@ -129,7 +132,7 @@ class Shipments(BaseModel):
     """A page of shipments."""
 
     shipments: list[Shipment]
-    next: str | None = Field(description="the cursor of the next page, as ?after=", examples=["MTI"])
+    next: str | None = Field(description="the cursor of the next page, as ?after=", examples=["00000000000004b4"])
 
 
 class FedEvent(BaseModel):
@@ -147,51 +150,7 @@ class Events(BaseModel):
     """A page of the feed."""
 
     events: list[FedEvent]
-    next: str = Field(description="the cursor to ask with next, also when there was nothing", examples=["MC4w"])
-
-
-def event_model(scan: Scan) -> Event:
-    """A tracking event as the API gives it."""
-    return event_of(scan.key, scan.event)
-
-
-def event_of(key: str, event: TrackingEvent) -> Event:
-    """The same of an event and its id."""
-    return Event(
-        id=key,
-        status=event.status,
-        reason=event.reason,
-        classifier=event.classifier,
-        direction=event.direction,
-        occurred_at=event.occurred_at,
-        date_only=event.date_only,
-        time_basis=event.time_basis,
-        piece=event.piece,
-        text=event.text,
-        location=Place(name=event.location.name, unlocode=event.location.unlocode, country=event.location.country),
-        signatory=event.signatory,
-        references={qualifier: list(values) for qualifier, values in event.references.items()},
-        raw=Code(code=event.raw_code, list=event.code_list, agency=event.code_agency, reason=event.raw_reason),
-    )
-
-
-def shipment_model(track: Track, *, events: bool = True) -> Shipment:
-    """A shipment as the API gives it."""
-    delivered = track.milestones.get(Status.DELIVERED)
-    return Shipment(
-        id=track.id,
-        carrier=track.carrier,
-        tracking_number=track.tracking_number,
-        epoch=track.epoch,
-        status=track.status,
-        reason=track.reason,
-        direction=track.direction,
-        status_at=track.status_at,
-        estimated_delivery_at=track.estimated_delivery_at,
-        delivered_at=delivered[0].astimezone(UTC) if delivered and track.status is Status.DELIVERED else None,
-        state=track.state,
-        tracking_state=track.tracking_state,
-        created_at=track.created_at,
-        milestones={status: Milestone(first=first, last=last) for status, (first, last) in track.milestones.items()},
-        tracking_events=[event_model(scan) for scan in track.scans] if events else [],
+    next: str = Field(
+        description="the cursor to ask with next, also when there was nothing",
+        examples=["000000000000000000000000000004b4"],
     )
