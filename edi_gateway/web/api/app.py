@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from edi_gateway.pipeline.partners import Feed
+from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store.engine import Database
-from edi_gateway.web.api import shipments
+from edi_gateway.store.trackers import Gaps
+from edi_gateway.web.api import shipments, trackers
 from edi_gateway.web.api.caller import Context, Door
 from edi_gateway.web.api.envelope import Envelope
 from edi_gateway.web.api.problems import handle_problems
+from edi_gateway.web.api.refreshing import NO_APIS, CarrierApis, Refreshing
 
 
-def make_api(db: Database, find: Callable[[str], Feed | None], carriers: Callable[[], Collection[str]]) -> FastAPI:
-    """The application. ``find`` and ``carriers`` know who is configured now."""
+def make_api(
+    db: Database,
+    find: Callable[[str], Feed | None],
+    carriers: Callable[[], Gaps],
+    audience: Callable[[], Audience] = tuple,
+    apis: CarrierApis = NO_APIS,
+) -> FastAPI:
+    """The application. ``find``, ``carriers`` and ``audience`` know who is configured now."""
     app = FastAPI(
         title="edi_gateway",
         version="1",
@@ -25,8 +33,9 @@ def make_api(db: Database, find: Callable[[str], Feed | None], carriers: Callabl
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.context = Context(db, Door(db, find), carriers)
+    app.state.context = Context(db, Door(db, find), carriers, audience, Refreshing(db, apis))
     app.include_router(shipments.router)
+    app.include_router(trackers.router)
     app.add_middleware(Envelope)
     handle_problems(app)
     return app

@@ -6,18 +6,20 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from edi_gateway.pipeline.partners import Feed
+from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store import api_keys
 from edi_gateway.store.api_keys import Key
 from edi_gateway.store.engine import Database
+from edi_gateway.store.trackers import Gaps
 from edi_gateway.web.api.problems import ProblemError
+from edi_gateway.web.api.refreshing import Refreshing
 
 _NO_KEY: Final = "expected a key of this API that is valid, in the header Authorization: Bearer KEY"
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="edi-gateway"'}
@@ -91,7 +93,9 @@ class Context:
 
     db: Database
     door: Door
-    carriers: Callable[[], Collection[str]]
+    carriers: Callable[[], Gaps]
+    audience: Callable[[], Audience]
+    refreshing: Refreshing
 
 
 def _context(request: Request) -> Context:
@@ -108,5 +112,11 @@ async def _reader(gateway: Gateway, told: _Told, response: Response) -> Caller:
     return await gateway.door.let_in(told.credentials if told else "", response, "read")
 
 
+async def _tracking(gateway: Gateway, told: _Told, response: Response) -> Caller:
+    return await gateway.door.let_in(told.credentials if told else "", response, "trackers")
+
+
 Reader = Annotated[Caller, Depends(_reader)]
 """Who asks, with a key that may read."""
+Tracking = Annotated[Caller, Depends(_tracking)]
+"""Who asks, with a key that may change what is tracked."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingEvent, TrackingState
 from edi_gateway.store.tables import TrackerState
 from edi_gateway.store.tracks import Scan, Track
+from edi_gateway.web.api.refreshing import Refresh
 
 MOST_NUMBERS = 200
 TrackingNumber = Annotated[
@@ -98,8 +99,11 @@ class TrackRequest(Input):
     """Which shipments to look up."""
 
     items: list[Item] = Field(min_length=1, max_length=MOST_NUMBERS)
-    subscribe: bool = Field(default=False, description="hear of unknown numbers from now on; needs the scope trackers")
+    subscribe: bool = Field(default=False, description="track unknown numbers from now on; needs the scope trackers")
     events: bool = Field(default=True, description="false: without tracking_events")
+    refresh: Literal["no", "wait"] = Field(
+        "no", description="wait: carriers that can be asked are asked now, and the answer waits for them, up to 25 s"
+    )
 
 
 class ItemProblem(BaseModel):
@@ -116,6 +120,7 @@ class Result(BaseModel):
     carrier: str
     shipment: Shipment | None = Field(description="the latest that bore the number")
     earlier: list[str] = Field(default_factory=list, description="ids of earlier shipments of the number")
+    refresh: Refresh | None = Field(None, description="with refresh: wait, what came of asking the carrier")
     error: ItemProblem | None = None
 
 

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from edi_gateway.errors import StorageError
+
+log = structlog.get_logger()
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -85,6 +89,11 @@ def handle_problems(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return answer(request, error.status_code, str(error.detail), headers=error.headers)
 
+    async def unavailable(request: Request, error: Exception) -> JSONResponse:
+        log.error("api.unavailable", request=request.state.request_id, why=str(error))
+        return answer(request, 503, "the gateway cannot answer now, try again", headers={"Retry-After": "5"})
+
+    app.add_exception_handler(StorageError, unavailable)
     app.add_exception_handler(ProblemError, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, other)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from edi_gateway.model import Status, number_of
-from edi_gateway.store import feed, subscriptions, tracks
+from edi_gateway.store import feed, tracks
+from edi_gateway.store.asking import Number
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import TrackerState
 from edi_gateway.store.tracks import Track, Wanted
 from edi_gateway.web.api import cursors
-from edi_gateway.web.api.caller import Gateway, Reader
+from edi_gateway.web.api.caller import Caller, Context, Gateway, Reader
 from edi_gateway.web.api.models import (
     CarrierName,
     Events,
@@ -34,6 +36,8 @@ from edi_gateway.web.api.models import (
     shipment_model,
 )
 from edi_gateway.web.api.problems import ProblemError, problems
+from edi_gateway.web.api.refreshing import Refresh
+from edi_gateway.web.api.requesting import UnknownCarrierError, by_name, make, wished
 
 _LOOK: Final = 0.25  # seconds between two looks of one who waits
 _LONGEST_WAIT: Final = 30
@@ -47,10 +51,16 @@ router = APIRouter(prefix="/v1", tags=["shipments"])
 
 @router.post("/track", responses=problems(400, 401, 403, 422, 429), summary="Look up to 200 numbers up")
 async def track(asked: TrackRequest, who: Reader, gateway: Gateway) -> TrackAnswer:
-    """Each item is answered on its own: with the latest shipment of its number, or with why there is none."""
+    """Each item is answered on its own: with the latest shipment of its number, or with why there is none.
+
+    With refresh: wait, each says as well what came of asking its carrier; what is known is told in any case.
+    """
     if asked.subscribe and "trackers" not in who.scopes:
         raise ProblemError(403, "this key may not subscribe, expected one with the scope trackers")
-    return await asyncio.to_thread(_answer, gateway.db, who.customer, asked, _by_name(gateway.carriers()))
+    if asked.subscribe:
+        await _subscribe(gateway, who, asked)
+    came = await _refreshed(gateway, who, asked) if asked.refresh == "wait" else {}
+    return await asyncio.to_thread(_answer, gateway.db, who.customer, asked, by_name(gateway.carriers()), came)
 
 
 @router.get("/shipments", responses=problems(400, 401, 403, 422, 429), summary="List shipments")
@@ -67,7 +77,7 @@ async def list_shipments(
     """The shipments that are yours, in the order in which they became known."""
     [last] = cursors.read(after, 1)
     number = number_of(tracking_number) if tracking_number else None
-    wanted = Wanted(_by_name(gateway.carriers()).get((carrier or "").lower(), carrier), number, status, state)
+    wanted = Wanted(by_name(gateway.carriers()).get((carrier or "").lower(), carrier), number, status, state)
     found = await asyncio.to_thread(tracks.listing, gateway.db, who.customer, wanted, last, limit + 1)
     more = cursors.written(found[limit - 1].row_id) if len(found) > limit else None
     return Shipments(shipments=[shipment_model(each) for each in found[:limit]], next=more)
@@ -128,33 +138,57 @@ def _fed(entry: feed.Fed) -> FedEvent:
     )
 
 
-def _by_name(carriers: Collection[str]) -> dict[str, str]:
-    """The carriers by their names in small letters: customers write them as they like."""
-    return {name.lower(): name for name in carriers}
+async def _subscribe(gateway: Context, who: Caller, asked: TrackRequest) -> None:
+    """Track the numbers of which nothing is known."""
+    known = by_name(gateway.carriers())
+    found = await asyncio.to_thread(tracks.by_numbers, gateway.db, who.customer, _numbers(asked))
+    wishes = []
+    for item in asked.items:
+        with suppress(UnknownCarrierError):
+            wish = wished(item, known)
+            if not _fitting(found.get(wish.tracking_number, ()), wish.carrier):
+                wishes.append(wish)
+    if wishes:
+        await make(gateway, who, wishes)
 
 
-def _answer(db: Database, customer: str, asked: TrackRequest, known: dict[str, str]) -> TrackAnswer:
-    numbers = [number_of(item.tracking_number) for item in asked.items]
-    found = tracks.by_numbers(db, customer, set(numbers))
-    if asked.subscribe:
-        missing = {
-            (number, known.get(item.carrier.lower(), ""))
-            for item, number in zip(asked.items, numbers, strict=True)
-            if number not in found and (not item.carrier or item.carrier.lower() in known)
-        }
-        for carrier in {carrier for _, carrier in missing}:
-            theirs = [number for number, of in missing if of == carrier]
-            subscriptions.subscribe(db, customer, theirs, carrier)
-    results = [
-        _result(item, found.get(number, ()), known, subscribed=asked.subscribe, events=asked.events)
-        for item, number in zip(asked.items, numbers, strict=True)
-    ]
+async def _refreshed(gateway: Context, who: Caller, asked: TrackRequest) -> Mapping[Number, Refresh]:
+    """Have the carriers of these shipments asked, and wait for them."""
+    found = await asyncio.to_thread(tracks.by_numbers, gateway.db, who.customer, _numbers(asked))
+    known = by_name(gateway.carriers())
+    numbers = set()
+    for item in asked.items:
+        number = number_of(item.tracking_number)
+        for track in _fitting(found.get(number, ()), known.get(item.carrier.lower(), item.carrier))[:1]:
+            numbers.add((track.carrier, number))
+    return await gateway.refreshing.now(who.customer, numbers)
+
+
+def _numbers(asked: TrackRequest) -> set[str]:
+    return {number_of(item.tracking_number) for item in asked.items}
+
+
+def _fitting(found: Sequence[Track], carrier: str) -> list[Track]:
+    return [track for track in found if not carrier or track.carrier in {carrier, ""}]
+
+
+def _answer(
+    db: Database, customer: str, asked: TrackRequest, known: Mapping[str, str], came: Mapping[Number, Refresh]
+) -> TrackAnswer:
+    found = tracks.by_numbers(db, customer, _numbers(asked))
+    results = []
+    for item in asked.items:
+        result = _result(item, found.get(number_of(item.tracking_number), ()), known, events=asked.events)
+        if asked.refresh == "wait":
+            number = result.carrier, number_of(item.tracking_number)
+            result = result.model_copy(update={"refresh": came.get(number, Refresh.NOT_ASKED)})
+        results.append(result)
     return TrackAnswer(results=results)
 
 
-def _result(item: Item, found: Sequence[Track], known: dict[str, str], *, subscribed: bool, events: bool) -> Result:
+def _result(item: Item, found: Sequence[Track], known: Mapping[str, str], *, events: bool) -> Result:
     carrier = known.get(item.carrier.lower(), item.carrier)
-    fitting = [track for track in found if not carrier or track.carrier in {carrier, ""}]
+    fitting = _fitting(found, carrier)
     if fitting:
         latest, *earlier = fitting
         return Result(
@@ -166,8 +200,5 @@ def _result(item: Item, found: Sequence[Track], known: dict[str, str], *, subscr
     if carrier and item.carrier.lower() not in known:
         problem = ItemProblem(code="unknown_carrier", message=f"there is no carrier {item.carrier}")
     else:
-        message = "nothing is known of this number yet"
-        if subscribed:
-            message += "; you will hear of it from now on"
-        problem = ItemProblem(code="not_found", message=message)
+        problem = ItemProblem(code="not_found", message="nothing is known of this number yet")
     return Result(tracking_number=item.tracking_number, carrier=carrier, shipment=None, error=problem)
