@@ -6,124 +6,28 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import select
 
-from edi_gateway.store import api_keys
-from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import METADATA
 from tests.acceptance.gateway import wait_until
-from tests.carrier_api import CarrierApi, Reply, events
-from tests.webhooks import BEARER, address, scan, webhook_gateway, write_webhook
-
-_CUSTOMER: Final = "customer: {name}\napi: {{per_second: 1000, burst: 1000}}\n"
-_FILES: Final = """\
-destinations:
-  edi:
-    sink: {type: sftp, host: sftp.example, username: hub, agent: true, host_key: "HOST_KEY", path: /in}
-    format: {type: edifact, recipient: "HOOLI:14"}
-    mapping: standard/tracking_events
-    batch: {every: 1h}
-    file_name: "hooli_{control:06}.edi"
-"""
-_HOST_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEQ2J4HbXcmGJvL0aBTQ0Rm0AZrvcqkW4Ydfl8FkE0sT"
-_MAPPING: Final = """\
-syntax: json
-format: {type: json, records: "@"}
-for_each: events
-event: {tracking_number: number, code: code, occurred_at: {path: time}}
-codes: {TRANSIT: IN_TRANSIT, DONE: DELIVERED}
-"""
-_POLLED: Final = """\
-carrier: asked
-timezone: UTC
-channels:
-  api:
-    every: 1h
-    mapping: api/track
-    source:
-      type: api_poll
-      allow_http: true
-      request: {{url: "{url}/track/{{number}}"}}
-      schedule: safety_net
-"""
-
-
-class Place(NamedTuple):
-    url: str
-    keys: dict[str, str]
-    carrier: CarrierApi
-    db: Database
-
-    @contextmanager
-    def client(self, key: str = "hooli") -> Iterator[httpx.Client]:
-        with httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {self.keys[key]}"}, timeout=40
-        ) as client:
-            yield client
-
-    def scans(self, number: str, text: str = "Delivered") -> None:
-        done = httpx.post(f"{self.url}/inbound/ups/alerts", content=scan(number, text), headers=BEARER)
-        assert 200 == done.status_code
-
-    def owed(self, number: str) -> list[str]:
-        outbox, event = METADATA.tables["outbox"], METADATA.tables["event"]
-        theirs = select(outbox.c.destination).select_from(outbox.join(event, outbox.c.event_id == event.c.id))
-        with self.db.read() as connection:
-            return list(connection.execute(theirs.where(event.c.tracking_number == number)).scalars())
-
-    def known(self, number: str) -> bool:
-        shipment = METADATA.tables["shipment"]
-        with self.db.read() as connection:
-            return bool(connection.execute(select(shipment).where(shipment.c.tracking_number == number)).first())
-
-
-def _configure(folder: Path, url: str) -> Path:
-    config = write_webhook(folder)
-    (config / "customers").mkdir(exist_ok=True)
-    mappings = folder / "mappings/api"
-    mappings.mkdir(parents=True, exist_ok=True)
-    (mappings / "track.yaml").write_text(_MAPPING, encoding="utf-8")
-    (config / "customers/hooli.yaml").write_text(
-        _CUSTOMER.format(name="hooli") + _FILES.replace("HOST_KEY", _HOST_KEY), encoding="utf-8"
-    )
-    (config / "customers/initech.yaml").write_text(_CUSTOMER.format(name="initech"), encoding="utf-8")
-    (config / "carriers/asked.yaml").write_text(_POLLED.format(url=url), encoding="utf-8")
-    gateway = config / "gateway.yaml"
-    text = gateway.read_text(encoding="utf-8")
-    gateway.write_text(
-        text.replace("mappings: ", f"mappings: [{folder}/mappings, ").replace("/mappings\n", "/mappings]\n")
-    )
-    return config
+from tests.carrier_api import Reply, events
+from tests.tracking_gateway import Place, create, told, tracking_gateway
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A gateway with a carrier that sends, one that is asked once an hour, and two customers."""
-    folder = tmp_path_factory.mktemp("trackers")
-    with CarrierApi().running() as carrier, webhook_gateway(folder, lambda: _configure(folder, carrier.url)) as gateway:
-        gateway.start()
-        url = address(gateway)
-        db = Database(f"sqlite:///{folder}/data/edi-gateway.db")
-        keys = {customer: api_keys.create(db, customer, "") for customer in ("hooli", "initech")}
-        keys["reader"] = api_keys.create(db, "hooli", "", ["read"])
-        yield Place(url, keys, carrier, db)
-        db.close()
-
-
-def _create(client: httpx.Client, number: str, carrier: str = "", **more: Any) -> httpx.Response:
-    return client.post("/v1/trackers", json={"tracking_number": number, "carrier": carrier, **more})
+    with tracking_gateway(tmp_path_factory.mktemp("trackers")) as running:
+        yield running
 
 
 def test_a_tracker_is_made_once(place: Place) -> None:
     """201 and UNKNOWN at first, 200 and the same tracker afterwards, however the number is written."""
     with place.client() as client:
-        first, again = _create(client, "1ZMADE1", "UPS"), _create(client, " 1z made1", "ups")
+        first, again = create(client, "1ZMADE1", "UPS"), create(client, " 1z made1", "ups")
         one = client.get(first.headers["location"])
     assert (201, "UNKNOWN", "ups") == (first.status_code, first.json()["status"], first.json()["carrier"])
     assert (200, first.json()["id"]) == (again.status_code, again.json()["id"])
@@ -135,10 +39,10 @@ def test_what_is_known_of_a_number_is_told_on_every_way_out(place: Place) -> Non
     place.scans("1ZEARLY1")
     wait_until(lambda: place.known("1ZEARLY1"), 20, "known")
     with place.client() as client:
-        made = _create(client, "1ZEARLY1")
+        made = create(client, "1ZEARLY1")
         shown = client.get(f"/v1/trackers/{made.json()['id']}").json()
         fed = client.get("/v1/events", params={"limit": 200}).json()["events"]
-        assert 200 == _create(client, "1ZEARLY1").status_code
+        assert 200 == create(client, "1ZEARLY1").status_code
     assert ("UNKNOWN", "DELIVERED") == (made.json()["status"], shown["status"])
     assert ["DELIVERED"] == [each["event"]["status"] for each in fed if each["tracking_number"] == "1ZEARLY1"]
     assert ["hooli/edi"] == place.owed("1ZEARLY1")
@@ -147,8 +51,8 @@ def test_what_is_known_of_a_number_is_told_on_every_way_out(place: Place) -> Non
 def test_a_paused_tracker_is_told_of_nowhere_until_it_is_resumed(place: Place) -> None:
     """Neither by the feed nor in a file; the shipment itself shows what happened."""
     with place.client() as client, place.client("initech") as other:
-        _create(client, "1ZPAUSE1")
-        _create(other, "1ZPAUSE1")
+        create(client, "1ZPAUSE1")
+        create(other, "1ZPAUSE1")
         place.scans("1ZPAUSE1", "first")
         wait_until(lambda: place.owed("1ZPAUSE1") == ["hooli/edi"], 20, "owed")
         [tracker] = client.get("/v1/trackers", params={"tracking_number": "1ZPAUSE1"}).json()["trackers"]
@@ -156,27 +60,22 @@ def test_a_paused_tracker_is_told_of_nowhere_until_it_is_resumed(place: Place) -
         assert (200, "paused") == (paused.status_code, paused.json()["state"])
         assert 404 == other.post(f"/v1/trackers/{tracker['id']}/resume").status_code
         place.scans("1ZPAUSE1", "second")
-        wait_until(lambda: len(_told(other, "1ZPAUSE1")) == 1, 20, "told to the other")
-        assert (1, 1) == (len(_told(client, "1ZPAUSE1")), len(place.owed("1ZPAUSE1")))
+        wait_until(lambda: len(told(other, "1ZPAUSE1")) == 1, 20, "told to the other")
+        assert (1, 1) == (len(told(client, "1ZPAUSE1")), len(place.owed("1ZPAUSE1")))
         assert "active" == client.post(f"/v1/trackers/{tracker['id']}/resume").json()["state"]
-
-
-def _told(client: httpx.Client, number: str) -> list[Any]:
-    fed = client.get("/v1/events", params={"limit": 200}).json()["events"]
-    return [each for each in fed if each["tracking_number"] == number]
 
 
 def test_a_deleted_tracker_is_gone(place: Place) -> None:
     """With its events; another customer cannot delete it, and what comes later is told nowhere."""
     with place.client() as client, place.client("initech") as other:
-        path = _create(client, "1ZGONE1").headers["location"]
+        path = create(client, "1ZGONE1").headers["location"]
         place.scans("1ZGONE1")
-        wait_until(lambda: bool(_told(client, "1ZGONE1")), 20, "told")
+        wait_until(lambda: bool(told(client, "1ZGONE1")), 20, "told")
         assert (404, 404) == (other.delete(path).status_code, other.get(path).status_code)
         deleted = client.delete(path)
         assert (204, b"") == (deleted.status_code, deleted.content)
         assert {404} == {client.get(path).status_code, client.delete(path).status_code}
-        assert [] == _told(client, "1ZGONE1")
+        assert [] == told(client, "1ZGONE1")
         [answer] = client.post("/v1/track", json={"items": [{"tracking_number": "1ZGONE1"}]}).json()["results"]
     assert "not_found" == answer["error"]["code"]
 
@@ -214,7 +113,7 @@ def test_trackers_are_listed_page_by_page(place: Place) -> None:
     """Each once, and only the customer's own."""
     with place.client() as client:
         for number in range(5):
-            _create(client, f"1ZLIST{number}", "ups")
+            create(client, f"1ZLIST{number}", "ups")
         found, after = [], ""
         while after is not None:
             page = client.get("/v1/trackers", params={"limit": 3, "after": after, "carrier": "UPS"}).json()
@@ -247,7 +146,7 @@ def test_what_cannot_be_tracked_is_a_problem(place: Place, body: dict[str, Any],
 def test_a_key_without_the_scope_changes_nothing(place: Place) -> None:
     """A key that may read does not track, not even by the way."""
     with place.client("reader") as client:
-        assert 403 == _create(client, "1ZSCOPE1").status_code
+        assert 403 == create(client, "1ZSCOPE1").status_code
         asked = {"items": [{"tracking_number": "1ZSCOPE1"}], "subscribe": True}
         assert 403 == client.post("/v1/track", json=asked).status_code
 
@@ -259,7 +158,7 @@ def test_unknown_numbers_are_tracked_in_the_call_that_asks_for_them(place: Place
         [first] = client.post("/v1/track", json=asked).json()["results"]
         [again] = client.post("/v1/track", json=asked).json()["results"]
         place.scans("1ZSUB1")
-        wait_until(lambda: bool(_told(client, "1ZSUB1")), 20, "told")
+        wait_until(lambda: bool(told(client, "1ZSUB1")), 20, "told")
     assert ("UNKNOWN", 0) == (first["shipment"]["status"], first["shipment"]["epoch"])
     assert first["shipment"]["id"] == again["shipment"]["id"]
 
@@ -267,7 +166,7 @@ def test_unknown_numbers_are_tracked_in_the_call_that_asks_for_them(place: Place
 def test_a_carrier_is_waited_for(place: Place) -> None:
     """Its channel is polled once an hour: a tracker that waits has what the carrier says, and the feed tells it."""
     with place.client() as client:
-        made = _create(client, "WAIT1", "Asked", **{"async": False})
+        made = create(client, "WAIT1", "Asked", **{"async": False})
     assert (201, "IN_TRANSIT", "asked") == (made.status_code, made.json()["status"], made.json()["carrier"])
 
 
@@ -275,8 +174,8 @@ def test_a_look_up_asks_the_carriers_now(place: Place) -> None:
     """Each item says what came of it: the answer is in, or the carrier sends by itself; soon after, nobody asks."""
     items = [{"tracking_number": number} for number in ("NOW1", "1ZNOW1", "NOBODY1")]
     with place.client() as client:
-        _create(client, "NOW1", "asked")
-        _create(client, "1ZNOW1", "ups")
+        create(client, "NOW1", "asked")
+        create(client, "1ZNOW1", "ups")
         asked = {"items": items, "refresh": "wait"}
         polled, sent, unknown = client.post("/v1/track", json=asked).json()["results"]
         before = place.carrier.numbers.count("NOW1")
@@ -288,11 +187,11 @@ def test_a_look_up_asks_the_carriers_now(place: Place) -> None:
     assert "NOBODY1" not in place.carrier.numbers
 
 
-def test_a_carrier_that_fails_is_said_to_and_what_is_known_is_told(place: Place) -> None:
+def test_a_carrier_that_fails_is_said_to_and_what_is_known_istold(place: Place) -> None:
     """It answers with an error: no waiting until the end, and the other items have their answers."""
     with place.client() as client:
-        _create(client, "FAIL1", "asked", **{"async": False})
-        _create(client, "FINE1", "asked")
+        create(client, "FAIL1", "asked", **{"async": False})
+        create(client, "FINE1", "asked")
         place.carrier.answer = lambda asked: Reply(500) if asked.number == "FAIL1" else events(asked.number)
         _make_stale(place, "FAIL1")
         begun = time.monotonic()
@@ -314,7 +213,7 @@ def test_others_are_answered_while_many_wait(place: Place) -> None:
     """The carrier takes its time: of one customer eight requests wait, more are answered at once, and others go on."""
     goes_on = threading.Event()
     with place.client() as client:
-        _create(client, "HANG1", "asked")
+        create(client, "HANG1", "asked")
         place.carrier.answer = lambda asked: events(asked.number) if goes_on.wait(20) else Reply(500)
         asked = {"items": [{"tracking_number": "HANG1"}], "refresh": "wait"}
 
@@ -335,7 +234,7 @@ def test_others_are_answered_while_many_wait(place: Place) -> None:
 def test_a_tracker_whose_carrier_is_no_longer_asked_is_reactivated(place: Place) -> None:
     """The schedule had given it up; then it is due at once."""
     with place.client() as client:
-        path = _create(client, "OVER1", "asked", **{"async": False}).headers["location"]
+        path = create(client, "OVER1", "asked", **{"async": False}).headers["location"]
         check = METADATA.tables["tracking_check"]
         with place.db.write() as connection:
             over = check.update().where(check.c.tracking_number == "OVER1")

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store.engine import Database
 from edi_gateway.store.trackers import Gaps
-from edi_gateway.web.api import shipments, trackers
+from edi_gateway.web.api import graph, shipments, trackers
 from edi_gateway.web.api.caller import Context, Door
 from edi_gateway.web.api.envelope import Envelope
 from edi_gateway.web.api.problems import handle_problems
@@ -22,8 +22,13 @@ def make_api(
     carriers: Callable[[], Gaps],
     audience: Callable[[], Audience] = tuple,
     apis: CarrierApis = NO_APIS,
+    *,
+    playground: bool = False,
 ) -> FastAPI:
-    """The application. ``find``, ``carriers`` and ``audience`` know who is configured now."""
+    """The application. ``find``, ``carriers`` and ``audience`` know who is configured now.
+
+    ``playground``: people may try things out.
+    """
     app = FastAPI(
         title="edi_gateway",
         version="1",
@@ -33,9 +38,10 @@ def make_api(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.context = Context(db, Door(db, find), carriers, audience, Refreshing(db, apis))
+    app.state.context = Context(db, Door(db, find), carriers, audience, Refreshing(db, apis), playground)
     app.include_router(shipments.router)
     app.include_router(trackers.router)
+    app.include_router(graph.router)
     app.add_middleware(Envelope)
     handle_problems(app)
     return app

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -55,14 +55,17 @@ class Door:
         self._tokens: OrderedDict[int, _Tokens] = OrderedDict()
 
     async def let_in(self, told: str, response: Response, scope: str) -> Caller:
-        """Whose key it is. Raises ProblemError: 401 when nobody's, 403 without the scope, 429 for too many requests."""
+        """Whose key it is. Raises ProblemError: 401 when nobody's, 403 without the scope, 429 for too many requests.
+
+        The scope "" is every key's.
+        """
         key = await asyncio.to_thread(api_keys.find, self._db, told) if 0 < len(told) <= _LONGEST else None
         feed = self._find(key.customer) if key else None
         if key is None or feed is None:
             raise ProblemError(401, _NO_KEY, headers=_CHALLENGE)
         response.headers.update(self._take(key, feed))
-        if scope not in key.scopes:
-            raise ProblemError(403, f"this key may not do that, expected one with the scope {scope}")
+        if scope:
+            demand(key.scopes, scope)
         await asyncio.to_thread(api_keys.note_use, self._db, key)
         return Caller(key.customer, key.test, key.scopes, feed)
 
@@ -87,6 +90,12 @@ class Door:
         return said
 
 
+def demand(scopes: Collection[str], scope: str) -> None:
+    """Raises ProblemError where a key has not that scope."""
+    if scope not in scopes:
+        raise ProblemError(403, f"this key may not do that, expected one with the scope {scope}")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the routes work with: ``app.state.context``. ``carriers`` are those that are configured now."""
@@ -96,6 +105,7 @@ class Context:
     carriers: Callable[[], Gaps]
     audience: Callable[[], Audience]
     refreshing: Refreshing
+    playground: bool = False  # whether people may try things out at a page of ours
 
 
 def _context(request: Request) -> Context:
@@ -116,6 +126,12 @@ async def _tracking(gateway: Gateway, told: _Told, response: Response) -> Caller
     return await gateway.door.let_in(told.credentials if told else "", response, "trackers")
 
 
+async def _anyone(gateway: Gateway, told: _Told, response: Response) -> Caller:
+    return await gateway.door.let_in(told.credentials if told else "", response, "")
+
+
+Anyone = Annotated[Caller, Depends(_anyone)]
+"""Who asks, with a key of any scope."""
 Reader = Annotated[Caller, Depends(_reader)]
 """Who asks, with a key that may read."""
 Tracking = Annotated[Caller, Depends(_tracking)]

@@ -39,18 +39,19 @@ async def make(gateway: Context, who: Caller, wishes: Sequence[Wish]) -> list[Ma
     return made
 
 
-async def make_one(gateway: Context, who: Caller, wish: Wish, *, wait: bool) -> tuple[Track | None, bool]:
+async def make_one(gateway: Context, who: Caller, wish: Wish, wait: float | None) -> tuple[Track | None, bool]:
     """A tracker, and whether it is new; None when it was deleted meanwhile.
 
-    ``wait``: the carrier is asked first. Without, a new tracker says what is known before anything was looked up.
+    The carrier is asked first and waited for, at most so many seconds. With None, a new tracker says what is known
+    before anything was looked up.
     """
     [made] = await make(gateway, who, [wish])
     track = await asyncio.to_thread(tracks.by_id, gateway.db, who.customer, made.id)
     if track is None:
         return None, made.new
-    if not wait:
+    if wait is None:
         return _unknown(track, wish) if made.new else track, made.new
-    await gateway.refreshing.now(who.customer, {(track.carrier, track.tracking_number)})
+    await gateway.refreshing.now(who.customer, {(track.carrier, track.tracking_number)}, wait)
     return await asyncio.to_thread(tracks.by_id, gateway.db, who.customer, made.id), made.new
 
 

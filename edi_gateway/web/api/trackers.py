@@ -19,6 +19,7 @@ from edi_gateway.web.api import cursors, uploads
 from edi_gateway.web.api.caller import Caller, Context, Gateway, Tracking
 from edi_gateway.web.api.models import CarrierName, Item, TrackingNumber
 from edi_gateway.web.api.problems import ProblemError, problems
+from edi_gateway.web.api.refreshing import LONGEST
 from edi_gateway.web.api.requesting import UnknownCarrierError, by_name, make, make_one, wished
 from edi_gateway.web.api.tracker_models import (
     MOST_TRACKERS,
@@ -61,7 +62,7 @@ async def create(asked: NewTracker, who: Tracking, gateway: Gateway, response: R
         wish = wished(asked, by_name(gateway.carriers()))
     except UnknownCarrierError as error:
         raise ProblemError(422, str(error), [("body.carrier", "unknown")]) from None
-    track, new = await make_one(gateway, who, wish, wait=not asked.is_async)
+    track, new = await make_one(gateway, who, wish, None if asked.is_async else LONGEST)
     if track is None:
         raise ProblemError(404, _NONE)
     response.status_code = 201 if new else 200
