@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
 
-from edi_gateway.history import DEFAULT_GAP, HistoryEvent, moves
+from edi_gateway.history import DEFAULT_GAP, HistoryEvent, is_estimate, moves
 from edi_gateway.model import utc_now
 from edi_gateway.store import subscriptions
 from edi_gateway.store.access import SILENT
@@ -96,11 +96,13 @@ def create(
 def told(connection: Connection, shipment_ids: Collection[int]) -> list[Change]:
     """The events of shipments that stand, as if each had just come, in the order they happened."""
     theirs = (
-        select(EVENT)
+        select(EVENT, SHIPMENT.c.estimated_at)
+        .select_from(EVENT.join(SHIPMENT, EVENT.c.shipment_id == SHIPMENT.c.id))
         .where(among(connection.dialect.name, EVENT.c.shipment_id, "ids"), ~EVENT.c.retracted)
         .order_by(EVENT.c.shipment_id, EVENT.c.occurred_at, EVENT.c.id)
     )
     rows = {row.fingerprint: row for row in connection.execute(theirs, {"ids": listed(connection, shipment_ids)})}
+    estimated = {row.shipment_id: row.estimated_at for row in rows.values()}
     by_shipment: dict[int, list[HistoryEvent]] = defaultdict(list)
     for row in rows.values():
         by_shipment[row.shipment_id].append(_history(row))
@@ -113,6 +115,7 @@ def told(connection: Connection, shipment_ids: Collection[int]) -> list[Change]:
             previous_status=move.before.status,
             status=move.after.status,
             reason_changed=move.before.reason != move.after.reason,
+            estimate_changed=is_estimate(move.event) and move.event.occurred_at == estimated[shipment_id],
         )
         for shipment_id, events in by_shipment.items()
         for move in moves((), events)

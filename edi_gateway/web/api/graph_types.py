@@ -12,13 +12,15 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.scalar import ScalarDefinition
 
-from edi_gateway.notifications import payloads
-from edi_gateway.notifications.payloads import Scan, Shipment
+from edi_gateway.model import Classifier, Status
+from edi_gateway.notifications.payloads import message
 from edi_gateway.notifications.words import nine_status
 from edi_gateway.store.tracks import Track
+from edi_gateway.web.api.tracker_models import delivered_at
 
 _CHECKPOINT: Final = "gid://edi-gateway/Checkpoint/"
-_TRACKER: Final = re.compile(r"(?:gid://edi-gateway/Tracker/)?([0-9a-fA-F-]{32,36})")
+_TRACKER: Final = "gid://edi-gateway/Tracker/"
+_ID: Final = re.compile(rf"(?:{_TRACKER})?([0-9a-fA-F-]{{32,36}})")
 
 
 def _written(moment: datetime) -> str:
@@ -138,51 +140,35 @@ class TrackerCreateInput:
 
 
 def tracker_of(track: Track) -> Tracker:
-    """A tracker as the GraphQL API gives it: what a notification of it says."""
-    said = payloads.tracker(_shipment(track), nine_status)
+    """A tracker as the GraphQL API gives it; its checkpoints are what happened, not what is expected."""
     return Tracker(
-        id=strawberry.ID(said.id),
-        tracking_code=said.tracking_code,
-        status=TrackerStatus(said.status),
-        estimated_delivery_at=_utc(said.estimated_delivery_at),
-        delivered_at=_utc(said.delivered_at),
-        carrier=said.carrier,
+        id=strawberry.ID(f"{_TRACKER}{track.id}"),
+        tracking_code=track.tracking_number,
+        status=_word(track.status, track.reason),
+        estimated_delivery_at=track.estimated_delivery_at and track.estimated_delivery_at.astimezone(UTC),
+        delivered_at=delivered_at(track),
+        carrier=track.carrier,
         checkpoints=[
             Checkpoint(
-                id=strawberry.ID(f"{_CHECKPOINT}{UUID(each.id)}"),
-                message=each.message,
-                status=TrackerStatus(each.status),
-                scanned_at=each.scanned_at,
+                id=strawberry.ID(f"{_CHECKPOINT}{UUID(scan.key)}"),
+                message=message(scan.event),
+                status=_word(scan.event.status, scan.event.reason),
+                scanned_at=scan.event.occurred_at,
             )
-            for each in said.checkpoints
+            for scan in track.scans
+            if scan.event.classifier is Classifier.ACT
         ],
     )
 
 
 def tracker_id(told: str) -> str | None:
     """The public id in a global one, or in what is one already; None for anything else."""
-    found = _TRACKER.fullmatch(told)
+    found = _ID.fullmatch(told)
     try:
         return str(UUID(found[1])) if found else None
     except ValueError:
         return None
 
 
-def _shipment(track: Track) -> Shipment:
-    return Shipment(
-        id=track.id,
-        carrier=track.carrier,
-        tracking_number=track.tracking_number,
-        epoch=track.epoch,
-        status=track.status,
-        reason=track.reason,
-        direction=track.direction,
-        status_at=track.status_at,
-        estimated_at=track.estimated_delivery_at,
-        milestones=track.milestones,
-        history=[Scan(scan.key, scan.event) for scan in track.scans],
-    )
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment else None
+def _word(status: Status, reason: str) -> TrackerStatus:
+    return TrackerStatus(nine_status(status, reason).status)

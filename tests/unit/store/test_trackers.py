@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from edi_gateway.model import Status, utc_now
+from edi_gateway.model import Classifier, Status, utc_now
 from edi_gateway.pipeline.partners import Feed
 from edi_gateway.pipeline.requesting import request
 from edi_gateway.store import events, feed, subscriptions, trackers, tracks
@@ -19,7 +19,7 @@ from edi_gateway.store.feed import Place, Seen
 from edi_gateway.store.subscriptions import SUBSCRIPTION
 from edi_gateway.store.tables import Action, TrackerState
 from edi_gateway.store.trackers import Made, Wish
-from tests.unit.store.building import START, message, new_document, second_node, tracking
+from tests.unit.store.building import START, message, new_document, record, second_node, tracking
 
 HOOLI, INITECH = "hooli", "initech"
 NOW_AND_THEN = (utc_now() - START).total_seconds() / 3600  # hours
@@ -95,6 +95,20 @@ def test_what_is_known_already_is_found_and_fed_once(db: Database) -> None:
     assert ["PICKED_UP", "IN_TRANSIT", "DELIVERED"] == fed(db)
     [track] = listed(db)
     assert (made.id, Status.DELIVERED, "speedy") == (track.id, track.status, track.carrier)
+
+
+def test_what_is_known_is_told_as_if_it_had_just_come(db: Database) -> None:
+    """Each event with what it changed: a status, or when delivery is expected."""
+    hears(db, Status.PICKED_UP, Status.IN_TRANSIT)
+    told = tracking(Status.DELIVERED, 50, classifier=Classifier.EST)
+    record(db, message(told))
+    with db.read() as connection:
+        changes = trackers.told(connection, {1})
+    assert [
+        ("UNKNOWN", "PICKED_UP", False),
+        ("PICKED_UP", "IN_TRANSIT", False),
+        ("IN_TRANSIT", "IN_TRANSIT", True),
+    ] == [(each.previous_status.value, each.status.value, each.estimate_changed) for each in changes]
 
 
 def test_naming_the_carrier_narrows_what_waits(db: Database) -> None:
