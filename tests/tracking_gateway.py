@@ -65,9 +65,10 @@ class Place(NamedTuple):
         ) as client:
             yield client
 
-    def scans(self, number: str, text: str = "Delivered") -> None:
-        """The carrier that sends tells of a delivery."""
-        done = httpx.post(f"{self.url}/inbound/ups/alerts", content=scan(number, text), headers=BEARER)
+    def scans(self, number: str, hour: int = 17) -> None:
+        """The carrier that sends tells of a delivery at that hour."""
+        content = scan(number).replace(b'"171500"', f'"{hour}1500"'.encode())
+        done = httpx.post(f"{self.url}/inbound/ups/alerts", content=content, headers=BEARER)
         assert 200 == done.status_code
 
     def owed(self, number: str) -> list[str]:
