@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from graphql import get_introspection_query
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,10 +24,6 @@ CREATE: Final = (
     " trackerUserErrors { code message field } } }"
 )
 NODES: Final = "nodes { id trackingCode status checkpoints { id message status scannedAt } }"
-INTROSPECTION: Final = """
-query { __schema { types { name fields { name type { name kind ofType { name kind ofType { name kind ofType { name
-ofType { name ofType { name ofType { name } } } } } } } } } } }
-"""
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +162,9 @@ _LAUGHS: Final = "".join(f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }} 
     [
         "{" + " ".join(f"a{number}: __typename" for number in range(16)) + "}",
         _DEEP,
+        '{ __type(name: "Tracker") { fields { type ' + "{ ofType " * 20 + "{ name }" + "}" * 20 + " } } }",
+        "{ __schema { types { " + "fields { type { " * 5 + "name" + " } }" * 5 + " } } }",
+        "{" + " __typename" * 1_001 + "}",
         "{" * 3_000,
         "{ __typename " * 90 + "}" * 90,
         "{" + "trackers { nodes { id } } " * 250 + "}",
@@ -198,7 +198,7 @@ def test_requests_come_one_at_a_time(place: Place) -> None:
 def test_the_schema_tells_itself(place: Place) -> None:
     """Tools look at it in depth; that is no cost."""
     with place.client() as client:
-        said = _ask(client, INTROSPECTION)
+        said = _ask(client, get_introspection_query())
     assert "TrackerCreateInput" in {each["name"] for each in said["data"]["__schema"]["types"]}
 
 

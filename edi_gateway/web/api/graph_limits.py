@@ -28,7 +28,18 @@ _INTROSPECTION_DEPTH: Final = 16
 _ALIASES: Final = 15
 _COST: Final = 5_000  # fields of the answer, counted as if every page were full
 _CREATE: Final = 250  # as many fields as making a tracker is worth
-_CHECKPOINTS: Final = 10  # that a shipment has
+_CHEAP: Final = 5  # as many fields of the schema cost as much as one that has to be looked up
+_MANY: Final = {  # how many there are of what comes in lists, about
+    "checkpoints": 10,
+    "types": 20,
+    "fields": 4,
+    "args": 2,
+    "inputFields": 3,
+    "enumValues": 5,
+    "possibleTypes": 4,
+    "interfaces": 4,
+    "directives": 5,
+}
 
 
 class TooMuchError(GraphQLError):
@@ -98,7 +109,8 @@ class _Weigher:
         depth = inner.depth + 1
         if name.startswith("__"):  # its depth is the schema's own: bounded apart, so that every tool may look
             depth = 1 if depth <= _INTROSPECTION_DEPTH else depth
-        times = self._page(node) if name == "trackers" else _CHECKPOINTS if name == "checkpoints" else 1
+            inner = inner._replace(cost=inner.cost // _CHEAP)
+        times = self._page(node) if name == "trackers" else _MANY.get(name, 1)
         cost = times * inner.cost + (_CREATE if name == "trackerCreate" else 1)
         return _Weight(depth, inner.aliases + (node.alias is not None), cost)
 
