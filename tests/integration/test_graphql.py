@@ -187,6 +187,14 @@ def test_what_is_beyond_a_bound_is_refused(place: Place, query: str) -> None:
     assert "cannot answer" not in said["errors"][0]["message"]
 
 
+@pytest.mark.parametrize(("query", "why"), [("{" + " a" * 1_001 + "}", "tokens"), ("{ a " * 9 + "}" * 9, "deep")])
+def test_the_bound_is_named(place: Place, query: str, why: str) -> None:
+    """Who goes beyond it knows what to change."""
+    with place.client() as client:
+        [error] = _ask(client, query)["errors"]
+    assert why in error["message"]
+
+
 def test_requests_come_one_at_a_time(place: Place) -> None:
     """A batch is refused as what it is, no JSON object; a query in the address is none."""
     with place.client() as client:
