@@ -165,15 +165,6 @@ def remove(db: Database, customer: str, tracker_id: str, gaps: Gaps) -> bool:
     return True
 
 
-def public_ids(connection: Connection, customer: str, shipment_ids: Collection[int]) -> Mapping[int, str]:
-    """Shipment → the public id of the customer's tracker of it, for those it has one of."""
-    wanted = select(TRACKER.c.shipment_id, TRACKER.c.public_id).where(
-        TRACKER.c.customer == bindparam("whose"), among(connection.dialect.name, TRACKER.c.shipment_id, "ids")
-    )
-    these = {"whose": customer, "ids": listed(connection, shipment_ids)}
-    return {row[0]: row[1] for row in connection.execute(wanted, these)}
-
-
 def _its(customer: str, tracker_id: str) -> tuple[Any, ...]:
     return TRACKER.c.customer == customer, TRACKER.c.public_id == tracker_id, TRACKER.c.deleted_at.is_(None)
 

@@ -13,14 +13,14 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.scalar import ScalarDefinition
 
 from edi_gateway.model import Classifier, Status
+from edi_gateway.notifications.identities import global_id
 from edi_gateway.notifications.payloads import message
 from edi_gateway.notifications.words import nine_status
 from edi_gateway.store.tracks import Track
 from edi_gateway.web.api.tracker_models import delivered_at
 
 _CHECKPOINT: Final = "gid://edi-gateway/Checkpoint/"
-_TRACKER: Final = "gid://edi-gateway/Tracker/"
-_ID: Final = re.compile(rf"(?:{_TRACKER})?([0-9a-fA-F-]{{32,36}})")
+_ID: Final = re.compile(rf"(?:{global_id('')})?([0-9a-fA-F-]{{32,36}})")
 
 
 def _written(moment: datetime) -> str:
@@ -142,7 +142,7 @@ class TrackerCreateInput:
 def tracker_of(track: Track) -> Tracker:
     """A tracker as the GraphQL API gives it; its checkpoints are what happened, not what is expected."""
     return Tracker(
-        id=strawberry.ID(f"{_TRACKER}{track.id}"),
+        id=strawberry.ID(global_id(track.id)),
         tracking_code=track.tracking_number,
         status=_word(track.status, track.reason),
         estimated_delivery_at=track.estimated_delivery_at and track.estimated_delivery_at.astimezone(UTC),
