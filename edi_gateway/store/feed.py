@@ -91,6 +91,7 @@ def page(db: Database, customer: str, after: Place, limit: int, *conditions: Col
                 )
             )
             .where(FEED.c.customer == customer, beyond, _settled(connection), *conditions)
+            .where(TRACKER.c.deleted_at.is_(None), FEED.c.id > TRACKER.c.fed_after)
             .order_by(FEED.c.tx, FEED.c.id)
             .limit(limit)
         )
@@ -163,6 +164,7 @@ def meet(connection: Connection, seen: Sequence[Seen]) -> None:
             "origin": Origin.RULE,
             "state": TrackerState.ACTIVE,
             "created_at": now,
+            "fed_after": 0,
         }
         for row in missing.values()
     ]

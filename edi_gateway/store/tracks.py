@@ -16,7 +16,7 @@ from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT
 from edi_gateway.store.engine import Database
 from edi_gateway.store.feed import TRACKER
 from edi_gateway.store.scans import Scan, scans
-from edi_gateway.store.tables import TrackerState
+from edi_gateway.store.tables import Origin, TrackerState
 from edi_gateway.worlds import shown
 
 _COLUMNS: Final = (
@@ -25,6 +25,7 @@ _COLUMNS: Final = (
     TRACKER.c.carrier.label("asked_carrier"),
     TRACKER.c.tracking_number.label("asked_number"),
     TRACKER.c.state.label("tracker_state"),
+    TRACKER.c.origin,
     TRACKER.c.created_at,
     TRACKER.c.shipment_id,
     *(
@@ -33,6 +34,8 @@ _COLUMNS: Final = (
     ),
 )
 _WITH_SHIPMENT: Final = TRACKER.outerjoin(SHIPMENT, TRACKER.c.shipment_id == SHIPMENT.c.id)
+_LATEST_FIRST: Final = (TRACKER.c.shipment_id.is_(None).desc(), SHIPMENT.c.epoch.desc(), TRACKER.c.id.desc())
+_STANDS: Final = TRACKER.c.deleted_at.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Track:
     carrier: str  # "" while nobody knows
     tracking_number: str
     epoch: int
+    origin: Origin
     state: TrackerState
     tracking_state: TrackingState
     created_at: datetime
@@ -67,12 +71,15 @@ class Wanted:
 
 
 def by_numbers(db: Database, customer: str, numbers: Collection[str]) -> Mapping[str, Sequence[Track]]:
-    """Tracking number → the customer's trackers of it, the latest shipment first; unknown numbers are left out."""
-    theirs = select(*_COLUMNS).select_from(_WITH_SHIPMENT).where(TRACKER.c.customer == bindparam("whose"))
+    """Tracking number → the customer's trackers of it, one that waits first, then the latest shipment.
+
+    Unknown numbers are left out.
+    """
+    theirs = select(*_COLUMNS).select_from(_WITH_SHIPMENT).where(TRACKER.c.customer == bindparam("whose"), _STANDS)
     with db.read() as connection:
         these = {"whose": customer, "n": listed(connection, numbers)}
         wanted = theirs.where(among(connection.dialect.name, TRACKER.c.tracking_number, "n"))
-        rows = connection.execute(wanted.order_by(SHIPMENT.c.epoch.desc(), TRACKER.c.id.desc()), these).all()
+        rows = connection.execute(wanted.order_by(*_LATEST_FIRST), these).all()
         found: dict[str, list[Track]] = defaultdict(list)
         for track in _tracks(connection, rows):
             found[track.tracking_number].append(track)
@@ -94,7 +101,7 @@ def listing(db: Database, customer: str, wanted: Wanted, after: int, limit: int)
 
 
 def _of(customer: str) -> Select[Any]:
-    return select(*_COLUMNS).select_from(_WITH_SHIPMENT).where(TRACKER.c.customer == customer)
+    return select(*_COLUMNS).select_from(_WITH_SHIPMENT).where(TRACKER.c.customer == customer, _STANDS)
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -145,6 +152,7 @@ def _track(row: Row[Any], told: Sequence[Scan], expected: datetime | None) -> Tr
         carrier=shown(row.asked_carrier),
         tracking_number=row.asked_number,
         epoch=row.epoch if known else 0,
+        origin=row.origin,
         state=row.tracker_state,
         tracking_state=row.tracking_state if known else TrackingState.ACTIVE,
         created_at=row.created_at,

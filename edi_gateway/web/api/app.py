@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from edi_gateway.pipeline.partners import Feed
+from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store.engine import Database
-from edi_gateway.web.api import shipments
+from edi_gateway.store.trackers import Gaps
+from edi_gateway.web.api import graph, shipments, trackers
 from edi_gateway.web.api.caller import Context, Door
 from edi_gateway.web.api.description import describe
 from edi_gateway.web.api.envelope import Envelope
 from edi_gateway.web.api.news import News
 from edi_gateway.web.api.problems import handle_problems
+from edi_gateway.web.api.refreshing import NO_APIS, CarrierApis, Refreshing
 
 
 def make_api(
     db: Database,
     find: Callable[[str], Feed | None],
-    carriers: Callable[[], Collection[str]],
-    wake: Callable[[str], None] = lambda _: None,
+    carriers: Callable[[], Gaps],
+    audience: Callable[[], Audience] = tuple,
+    apis: CarrierApis = NO_APIS,
     *,
     playground: bool = False,
 ) -> FastAPI:
-    """The application. ``find`` and ``carriers`` know who is configured now.
+    """The application. ``find``, ``carriers`` and ``audience`` know who is configured now.
 
-    ``wake`` is called with a channel that got something, after the commit. ``playground``: people may try things out.
+    ``playground``: people may try things out.
     """
     app = FastAPI(
         title="edi_gateway",
@@ -37,8 +40,11 @@ def make_api(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.context = Context(db, Door(db, find), carriers, wake, News(db), playground)
+    refreshing = Refreshing(db, apis)
+    app.state.context = Context(db, Door(db, find), carriers, audience, refreshing, apis.read, News(db), playground)
     app.include_router(shipments.router)
+    app.include_router(trackers.router)
+    app.include_router(graph.router)
     handle_problems(app)
     describe(app)
     app.add_middleware(Envelope, unversioned=_named(app))

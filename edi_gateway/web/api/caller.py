@@ -15,12 +15,14 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from edi_gateway.errors import StorageError
-from edi_gateway.pipeline.partners import Feed
+from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store import api_keys
 from edi_gateway.store.api_keys import Key
 from edi_gateway.store.engine import Database
+from edi_gateway.store.trackers import Gaps
 from edi_gateway.web.api.news import News
 from edi_gateway.web.api.problems import ProblemError
+from edi_gateway.web.api.refreshing import Refreshing
 
 _NO_KEY: Final = "expected a key of this API that is valid, in the header Authorization: Bearer KEY"
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="edi-gateway"'}
@@ -59,15 +61,18 @@ class Door:
         self._remembering: set[asyncio.Task[None]] = set()
 
     async def let_in(self, request: Request, told: str, scope: str) -> Caller:
-        """Whose key it is. Raises ProblemError: 401 when nobody's, 403 without the scope, 429 for too many requests."""
+        """Whose key it is. Raises ProblemError: 401 when nobody's, 403 without the scope, 429 for too many requests.
+
+        The scope "" is every key's.
+        """
         key = await asyncio.to_thread(api_keys.find, self._db, told) if 0 < len(told) <= _LONGEST else None
         feed = self._find(key.customer) if key else None
         if key is None or feed is None:
             raise ProblemError(401, _NO_KEY, headers=_CHALLENGE)
         request.state.caller = {"customer": key.customer, "key": key.handle}
         self._take(key, feed, request.state.headers)
-        if scope not in key.scopes:
-            raise ProblemError(403, f"this key may not do that, expected one with the scope {scope}")
+        if scope:
+            demand(key.scopes, scope)
         self._note_use(key)
         return Caller(key.whose, key.test, key.scopes, feed)
 
@@ -106,13 +111,21 @@ class Door:
             raise ProblemError(429, "too many requests with this key", headers={"Retry-After": str(wait)})
 
 
+def demand(scopes: Collection[str], scope: str) -> None:
+    """Raises ProblemError where a key has not that scope."""
+    if scope not in scopes:
+        raise ProblemError(403, f"this key may not do that, expected one with the scope {scope}")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the routes work with: ``app.state.context``. ``carriers`` are those that are configured now."""
 
     db: Database
     door: Door
-    carriers: Callable[[], Collection[str]]
+    carriers: Callable[[], Gaps]
+    audience: Callable[[], Audience]
+    refreshing: Refreshing
     wake: Callable[[str], None]  # has the documents of a channel processed
     news: News
     playground: bool  # whether people may try things out at pages of ours
@@ -137,5 +150,9 @@ def caller(scope: str) -> Callable[[Request, Context, HTTPAuthorizationCredentia
     return let_in
 
 
+Anyone = Annotated[Caller, Depends(caller(""))]
+"""Who asks, with a key of any scope."""
 Reader = Annotated[Caller, Depends(caller("read"))]
 """Who asks, with a key that may read."""
+Tracking = Annotated[Caller, Depends(caller("trackers"))]
+"""Who asks, with a key that may change what is tracked."""

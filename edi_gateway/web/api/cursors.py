@@ -1,9 +1,10 @@
-"""Cursors: places in a list that a customer hands back unread."""
+"""Lists: their pages, their filters, and cursors, places that a customer hands back unread."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Query
 
@@ -17,11 +18,22 @@ FeedCursor = Annotated[
     str, Query(pattern=f"^({_NUMBER}{_NUMBER})?$", description="next of the page before", examples=[_EXAMPLE * 2])
 ]
 """A place in the feed."""
+Limit = Annotated[int, Query(ge=1, le=200, description="entries of a page, at most", examples=[50])]
+
+
+def only(what: str, example: str) -> Any:
+    """A filter of a list."""
+    return Query(description=f"only {what}", examples=[example])
 
 
 def written(*numbers: int) -> str:
     """The numbers as a cursor."""
     return "".join(f"{number:0{_DIGITS}x}" for number in numbers)
+
+
+def is_one(told: str) -> bool:
+    """Whether that is a `Cursor`, or none."""
+    return re.fullmatch(f"({_NUMBER})?", told) is not None
 
 
 def read(cursor: str, count: int) -> Sequence[int]:

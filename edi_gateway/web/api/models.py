@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingState
 from edi_gateway.store.tables import TrackerState
+from edi_gateway.web.api.refreshing import Refresh
 
 MOST_NUMBERS = 200
 TrackingNumber = Annotated[
@@ -100,9 +101,14 @@ class TrackRequest(Input):
 
     items: list[Item] = Field(min_length=1, max_length=MOST_NUMBERS)
     subscribe: StrictBool = Field(
-        default=False, description="hear of unknown numbers from now on; needs the scope trackers"
+        default=False, description="track unknown numbers from now on; needs the scope trackers"
     )
     events: StrictBool = Field(default=True, description="false: without tracking_events")
+    refresh: Literal["no", "wait"] = Field(
+        "no",
+        description="wait: carriers that can be asked are asked now, and the answer waits for them, up to 25 s",
+        examples=["no"],
+    )
 
 
 class ItemProblem(BaseModel):
@@ -119,6 +125,7 @@ class Result(BaseModel):
     carrier: str
     shipment: Shipment | None = Field(description="the latest that bore the number")
     earlier: list[str] = Field(default_factory=list, description="ids of earlier shipments of the number")
+    refresh: Refresh | None = Field(None, description="with refresh: wait, what came of asking the carrier")
     error: ItemProblem | None = None
 
 

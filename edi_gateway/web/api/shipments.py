@@ -7,19 +7,21 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from contextlib import suppress
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from edi_gateway.model import Status, number_of
-from edi_gateway.store import feed, subscriptions, tracks
+from edi_gateway.store import feed, tracks
+from edi_gateway.store.asking import Number
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import TrackerState
 from edi_gateway.store.tracks import Track, Wanted
 from edi_gateway.web.api import cursors, telling
-from edi_gateway.web.api.caller import Gateway, Reader
-from edi_gateway.web.api.cursors import Cursor, FeedCursor
+from edi_gateway.web.api.caller import Caller, Context, Gateway, Reader
+from edi_gateway.web.api.cursors import Cursor, FeedCursor, Limit, only
 from edi_gateway.web.api.models import (
     CarrierName,
     Events,
@@ -31,19 +33,15 @@ from edi_gateway.web.api.models import (
     TrackRequest,
 )
 from edi_gateway.web.api.problems import ProblemError, problems
+from edi_gateway.web.api.refreshing import Refresh
 from edi_gateway.web.api.rehearsal import known_carriers, rehearse
+from edi_gateway.web.api.requesting import UnknownCarrierError, make, wished
 from edi_gateway.web.api.telling import Said
 from edi_gateway.worlds import shown
 
 _LONGEST_WAIT: Final = 30
-_PAGE: Final = 200
 _TAGS: Final = re.compile(r'(?:W/)?("[^"]*")')
 _ID: Final = "0d6f6a1e-5d7b-4f0a-9f55-1f0a3f6f2b11"
-Limit = Annotated[int, Query(ge=1, le=_PAGE, description="entries of a page, at most", examples=[50])]
-
-
-def _only(what: str, example: str) -> Any:
-    return Query(description=f"only {what}", examples=[example])
 
 
 router = APIRouter(prefix="/v1", tags=["shipments"])
@@ -51,22 +49,28 @@ router = APIRouter(prefix="/v1", tags=["shipments"])
 
 @router.post("/track", summary="Look up to 200 numbers up", response_model=TrackAnswer)
 async def track(asked: TrackRequest, who: Reader, gateway: Gateway) -> Response:
-    """Each item is answered on its own: with the latest shipment of its number, or with why there is none."""
+    """Each item is answered on its own: with the latest shipment of its number, or with why there is none.
+
+    With refresh: wait, each says as well what came of asking its carrier; what is known is told in any case.
+    """
     if asked.subscribe and "trackers" not in who.scopes:
         raise ProblemError(403, "this key may not subscribe, expected one with the scope trackers")
     await rehearse(who, gateway, ((item.carrier, item.tracking_number) for item in asked.items), anew=False)
+    if asked.subscribe:
+        await _subscribe(gateway, who, asked)
+    came = await _refreshed(gateway, who, asked) if asked.refresh == "wait" else {}
     known = known_carriers(who, gateway.carriers())
-    return await asyncio.to_thread(_answer, gateway.db, who.customer, asked, known)
+    return await asyncio.to_thread(_answer, gateway.db, who.customer, asked, known, came)
 
 
 @router.get("/shipments", summary="List shipments", response_model=Shipments)
 async def list_shipments(
     who: Reader,
     gateway: Gateway,
-    carrier: Annotated[CarrierName | None, _only("of this carrier", "velopost")] = None,
-    tracking_number: Annotated[TrackingNumber | None, _only("of this number", "VP300200101")] = None,
-    status: Annotated[Status | None, _only("where this is the current status", "DELIVERED")] = None,
-    state: Annotated[TrackerState | None, _only("in this state", "active")] = None,
+    carrier: Annotated[CarrierName | None, only("of this carrier", "velopost")] = None,
+    tracking_number: Annotated[TrackingNumber | None, only("of this number", "VP300200101")] = None,
+    status: Annotated[Status | None, only("where this is the current status", "DELIVERED")] = None,
+    state: Annotated[TrackerState | None, only("in this state", "active")] = None,
     after: Cursor = "",
     limit: Limit = 50,
 ) -> Response:
@@ -134,26 +138,57 @@ def _page(db: Database, customer: str, wanted: Wanted, last: int, limit: int) ->
     return telling.answer({"shipments": [telling.shipment(each) for each in found[:limit]], "next": more})
 
 
-def _answer(db: Database, customer: str, asked: TrackRequest, known: Mapping[str, str]) -> Response:
-    numbers = [number_of(item.tracking_number) for item in asked.items]
-    found = tracks.by_numbers(db, customer, set(numbers))
-    if asked.subscribe:
-        missing = {
-            (number, known.get(item.carrier.lower(), ""))
-            for item, number in zip(asked.items, numbers, strict=True)
-            if number not in found and (not item.carrier or item.carrier.lower() in known)
-        }
-        for carrier in {carrier for _, carrier in missing}:
-            theirs = [number for number, of in missing if of == carrier]
-            subscriptions.subscribe(db, customer, theirs, carrier)
-    results = [
-        _result(item, found.get(number, ()), known, subscribed=asked.subscribe, events=asked.events)
-        for item, number in zip(asked.items, numbers, strict=True)
-    ]
+async def _subscribe(gateway: Context, who: Caller, asked: TrackRequest) -> None:
+    """Track the numbers of which nothing is known."""
+    known = known_carriers(who, gateway.carriers())
+    found = await asyncio.to_thread(tracks.by_numbers, gateway.db, who.customer, _numbers(asked))
+    wishes = []
+    for item in asked.items:
+        with suppress(UnknownCarrierError):
+            wish = wished(item, known)
+            if not _fitting(found.get(wish.tracking_number, ()), shown(wish.carrier)):
+                wishes.append(wish)
+    if wishes:
+        await make(gateway, who, wishes)
+
+
+async def _refreshed(gateway: Context, who: Caller, asked: TrackRequest) -> Mapping[Number, Refresh]:
+    """Have the carriers of these shipments asked, and wait for them; nobody asks for test data."""
+    if who.test:
+        return {}
+    found = await asyncio.to_thread(tracks.by_numbers, gateway.db, who.customer, _numbers(asked))
+    known = known_carriers(who, gateway.carriers())
+    numbers = set()
+    for item in asked.items:
+        number = number_of(item.tracking_number)
+        for track in _fitting(found.get(number, ()), known.get(item.carrier.lower(), item.carrier))[:1]:
+            numbers.add((track.carrier, number))
+    return await gateway.refreshing.now(who.customer, numbers)
+
+
+def _numbers(asked: TrackRequest) -> set[str]:
+    return {number_of(item.tracking_number) for item in asked.items}
+
+
+def _fitting(found: Sequence[Track], carrier: str) -> list[Track]:
+    return [track for track in found if not carrier or track.carrier in {carrier, ""}]
+
+
+def _answer(
+    db: Database, customer: str, asked: TrackRequest, known: Mapping[str, str], came: Mapping[Number, Refresh]
+) -> Response:
+    found = tracks.by_numbers(db, customer, _numbers(asked))
+    results = []
+    for item in asked.items:
+        result = _result(item, found.get(number_of(item.tracking_number), ()), known, events=asked.events)
+        if asked.refresh == "wait":
+            number = result["carrier"], number_of(item.tracking_number)
+            result["refresh"] = came.get(number, Refresh.NOT_ASKED)
+        results.append(result)
     return telling.answer({"results": results})
 
 
-def _result(item: Item, found: Sequence[Track], known: Mapping[str, str], *, subscribed: bool, events: bool) -> Said:
+def _result(item: Item, found: Sequence[Track], known: Mapping[str, str], *, events: bool) -> Said:
     carrier = shown(known.get(item.carrier.lower(), item.carrier))
     said: Said = {
         "tracking_number": item.tracking_number,
@@ -161,15 +196,13 @@ def _result(item: Item, found: Sequence[Track], known: Mapping[str, str], *, sub
         "shipment": None,
         "earlier": [],
         "error": None,
+        "refresh": None,
     }
-    fitting = [track for track in found if not carrier or track.carrier in {carrier, ""}]
+    fitting = _fitting(found, carrier)
     if fitting:
         latest, *earlier = fitting
         shipment = telling.shipment(latest, events=events)
         return said | {"carrier": latest.carrier, "shipment": shipment, "earlier": [track.id for track in earlier]}
     if carrier and item.carrier.lower() not in known:
         return said | {"error": {"code": "unknown_carrier", "message": f"there is no carrier {item.carrier}"}}
-    message = "nothing is known of this number yet"
-    if subscribed:
-        message += "; you will hear of it from now on"
-    return said | {"error": {"code": "not_found", "message": message}}
+    return said | {"error": {"code": "not_found", "message": "nothing is known of this number yet"}}
