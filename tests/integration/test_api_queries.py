@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, Engine, event, text
 
+from edi_gateway.history import DEFAULT_GAP
 from edi_gateway.pipeline.partners import Feed
 from edi_gateway.store import api_keys
 from edi_gateway.store.engine import Database
 from edi_gateway.web.api.app import make_api
 
+_ID = "00000000-0000-4000-8000-000000000001"
 _QUERIES = {
     "after": "0000000000000001",
     "carrier": "ups",
@@ -28,9 +30,16 @@ _BODIES: dict[str, list[Any]] = {
     "/v1/track": [
         {"items": [{"tracking_number": "1Z1"}, {"tracking_number": "1Z2", "carrier": "ups"}]},
         {"items": [{"tracking_number": "1Z3"}], "subscribe": True},
+        {"items": [{"tracking_number": "1Z3"}], "refresh": "wait"},
+    ],
+    "/v1/trackers": [{"tracking_number": "1Z4"}, {"tracking_number": "1Z4", "carrier": "ups", "async": False}],
+    "/v1/trackers/batch": [{"trackers": [{"tracking_number": "1Z5"}, {"tracking_number": "1Z6", "carrier": "ups"}]}],
+    "/graphql": [
+        {"query": "{ trackers(first: 10) { nodes { id checkpoints { id } } } }"},
+        {"query": f'{{ tracker(id: "{_ID}") {{ id }} }}'},
+        {"query": 'mutation { trackerCreate(input: {trackingCode: "1Z7"}) { tracker { id } } }'},
     ],
 }
-_ID = "00000000-0000-4000-8000-000000000001"
 _SMALL = {"api_key"}  # of which there are as many as customers have keys
 _SEQUENTIAL = re.compile(r"Seq Scan on (\w+)")
 # Along a whole index, and from one row to the table's end, is no better; functions that give rows are no tables.
@@ -96,7 +105,7 @@ def _read_whole(connection: Connection, statement: str, parameters: Any) -> list
 async def test_no_query_of_the_api_reads_a_whole_table(db: Database) -> None:
     """Of all statements that all operations execute, each finds its rows by an index, on SQLite and PostgreSQL."""
     key = api_keys.create(db, "hooli", "")
-    app = make_api(db, lambda customer: Feed(customer, lambda _: True, 1e6, 1_000_000), lambda: {"ups": None})
+    app = make_api(db, lambda customer: Feed(customer, lambda _: True, 1e6, 1_000_000), lambda: {"ups": DEFAULT_GAP})
     door, bearer = httpx.ASGITransport(app), {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=door, base_url="http://gateway", headers=bearer) as client:
         with _executed() as seen:

@@ -130,7 +130,7 @@ def test_trackers_are_listed_page_by_page(place: Place) -> None:
     ("body", "status"),
     [
         ({"tracking_number": ""}, 422),
-        ({"tracking_number": "1Z", "carrier": "nobody"}, 422),
+        ({"tracking_number": "1Z", "carrier": "nobody"}, 404),
         ({"tracking_number": "1Z", "stranger": 1}, 422),
         ({}, 422),
     ],

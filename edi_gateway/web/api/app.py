@@ -41,10 +41,12 @@ def make_api(
         redirect_slashes=False,
     )
     refreshing = Refreshing(db, apis)
-    app.state.context = Context(db, Door(db, find), carriers, audience, refreshing, apis.read, News(db), playground)
+    app.state.context = Context(db, Door(db, find), carriers, audience, refreshing, apis.read, News(db))
     app.include_router(shipments.router)
     app.include_router(trackers.router)
     app.include_router(graph.router)
+    if playground:
+        app.include_router(graph.page)
     handle_problems(app)
     describe(app)
     app.add_middleware(Envelope, unversioned=_named(app))

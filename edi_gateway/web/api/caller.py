@@ -128,7 +128,6 @@ class Context:
     refreshing: Refreshing
     wake: Callable[[str], None]  # has the documents of a channel processed
     news: News
-    playground: bool  # whether people may try things out at pages of ours
 
 
 def _context(request: Request) -> Context:

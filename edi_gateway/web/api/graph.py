@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionContext, Info
 
 from edi_gateway.model import number_of
@@ -38,7 +39,6 @@ from edi_gateway.web.api.graph_types import (
     tracker_of,
 )
 from edi_gateway.web.api.models import Item
-from edi_gateway.web.api.problems import ProblemError, problems
 from edi_gateway.web.api.refreshing import LONGEST
 from edi_gateway.web.api.rehearsal import known_carriers
 from edi_gateway.web.api.requesting import UnknownCarrierError, make_one, wished
@@ -53,12 +53,17 @@ _SAFE: Final = {
     "Referrer-Policy": "no-referrer",
 }
 router = APIRouter(tags=["graphql"])
+page = APIRouter()
 
 
 class GraphRequest(BaseModel):
     """A GraphQL request."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)  # clients add extensions of their own
+    model_config = ConfigDict(
+        extra="ignore",  # clients add extensions of their own
+        frozen=True,
+        json_schema_extra={"examples": [{"query": "{ trackers(first: 10) { nodes { id trackingCode status } } }"}]},
+    )
 
     query: str = Field(max_length=_LARGEST, examples=["{ trackers(first: 10) { nodes { id trackingCode status } } }"])
     variables: dict[str, Any] | None = None
@@ -160,7 +165,6 @@ SCHEMA: Final = _Schema(Query, Mutation, config=CONFIG)
 
 @router.post(
     "/graphql",
-    responses=problems(400, 401, 403, 413, 422, 429),
     response_model_exclude_unset=True,
     summary="Trackers by GraphQL",
 )
@@ -173,20 +177,21 @@ async def graphql(asked: GraphRequest, request: Request, who: Anyone, gateway: G
         return GraphAnswer(errors=[error.formatted])
     demand(who.scopes, "trackers" if _changes(document, asked.operation_name) else "read")
     asking = Asking(who, gateway, time.monotonic() + LONGEST)
-    result = await SCHEMA.execute(
-        asked.query, variable_values=asked.variables, context_value=asking, operation_name=asked.operation_name
-    )
+    try:
+        result = await SCHEMA.execute(
+            asked.query, variable_values=asked.variables, context_value=asking, operation_name=asked.operation_name
+        )
+    except CannotGetOperationTypeError:
+        return GraphAnswer(errors=[GraphQLError("operationName: there is no such operation").formatted])
     errors = [_told(error, request.state.request_id) for error in result.errors or ()]
     if result.data is None and errors:
         return GraphAnswer(errors=errors)
     return GraphAnswer(data=result.data, errors=errors) if errors else GraphAnswer(data=result.data)
 
 
-@router.get("/graphql", include_in_schema=False)
-async def playground(gateway: Gateway) -> Response:
+@page.get("/graphql", include_in_schema=False)
+async def playground() -> Response:
     """A page to try requests out, where that is switched on."""
-    if not gateway.playground:
-        raise ProblemError(404, "there is no page here: send a GraphQL request by POST")
     return HTMLResponse(await asyncio.to_thread(_PAGE.read_text, "utf-8"), headers=_SAFE)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingState
@@ -16,6 +18,12 @@ TrackingNumber = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 CarrierName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[A-Za-z0-9_-]*$")]
+TrackerId = Annotated[
+    UUID,
+    Path(
+        description="id of the shipment, and of your tracker of it", examples=["0d6f6a1e-5d7b-4f0a-9f55-1f0a3f6f2b11"]
+    ),
+]
 
 
 class Input(BaseModel):

@@ -9,9 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Final
-from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from edi_gateway.model import Status, number_of
 from edi_gateway.store import feed, tracks
@@ -29,6 +28,7 @@ from edi_gateway.web.api.models import (
     Shipment,
     Shipments,
     TrackAnswer,
+    TrackerId,
     TrackingNumber,
     TrackRequest,
 )
@@ -41,7 +41,6 @@ from edi_gateway.worlds import shown
 
 _LONGEST_WAIT: Final = 30
 _TAGS: Final = re.compile(r'(?:W/)?("[^"]*")')
-_ID: Final = "0d6f6a1e-5d7b-4f0a-9f55-1f0a3f6f2b11"
 
 
 router = APIRouter(prefix="/v1", tags=["shipments"])
@@ -89,7 +88,7 @@ async def list_shipments(
     response_model=Shipment,
 )
 async def one_shipment(
-    id: Annotated[UUID, Path(description="id of the shipment", examples=[_ID])],  # noqa: A002 -- as the path has it
+    id: TrackerId,  # noqa: A002 -- as the path has it
     who: Reader,
     gateway: Gateway,
     if_none_match: Annotated[str, Header(description="the ETag that you know", examples=['"4c2e"'])] = "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from edi_gateway.model import Status, TrackingState
 from edi_gateway.store.tables import Origin, TrackerState
@@ -18,9 +18,15 @@ MOST_TRACKERS = 1_000
 class NewTracker(Item):
     """A number to track."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        json_schema_extra={"examples": [{"tracking_number": "VP300200101"}]},
+    )
 
-    is_async: bool = Field(
+    is_async: StrictBool = Field(
         default=True,
         alias="async",
         description="true: answered at once, the first update follows; false: the carrier is waited for, up to 25 s",
@@ -30,7 +36,11 @@ class NewTracker(Item):
 class NewTrackers(BaseModel):
     """Numbers to track."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"trackers": [{"tracking_number": "VP300200101"}]}]},
+    )
 
     trackers: list[Item] = Field(min_length=1, max_length=MOST_TRACKERS)
 

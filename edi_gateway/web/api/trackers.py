@@ -18,7 +18,7 @@ from edi_gateway.store.tracks import Wanted
 from edi_gateway.web.api import cursors, uploads
 from edi_gateway.web.api.caller import Caller, Context, Gateway, Tracking
 from edi_gateway.web.api.cursors import Cursor, Limit, only
-from edi_gateway.web.api.models import CarrierName, Item, TrackingNumber
+from edi_gateway.web.api.models import CarrierName, Item, TrackerId, TrackingNumber
 from edi_gateway.web.api.problems import ProblemError, problems
 from edi_gateway.web.api.refreshing import LONGEST
 from edi_gateway.web.api.rehearsal import known_carriers
@@ -38,13 +38,16 @@ from edi_gateway.web.api.tracker_models import (
 from edi_gateway.web.api.uploads import InvalidLineError
 
 _NONE: Final = "there is no such tracker"
-_CSV: Final = {"schema": {"type": "string", "example": "tracking_number,carrier\nVP300200101,velopost\n"}}
+_EXAMPLE: Final = "tracking_number,carrier\nVP300200101,velopost\n"
+_TABLE: Final = {"type": "string", "pattern": "^tracking_number(,carrier)?(\n|$)"}
+_CSV: Final = {"schema": _TABLE, "example": _EXAMPLE}
 _FORM: Final = {
     "schema": {
         "type": "object",
-        "properties": {"file": {"type": "string", "contentMediaType": "text/csv"}},
+        "properties": {"file": _TABLE | {"contentMediaType": "text/csv"}},
         "required": ["file"],
-    }
+    },
+    "example": {"file": _EXAMPLE},
 }
 _FILE: Final[dict[str, Any]] = {
     "requestBody": {"required": True, "content": {"text/csv": _CSV, "multipart/form-data": _FORM}}
@@ -55,7 +58,7 @@ router = APIRouter(prefix="/v1/trackers", tags=["trackers"])
 @router.post(
     "",
     status_code=201,
-    responses=problems(400, 401, 403, 422, 429) | {200: {"model": Tracker, "description": "There was one already"}},
+    responses=problems(404) | {200: {"model": Tracker, "description": "There was one already"}},
     summary="Track a number",
 )
 async def create(asked: NewTracker, who: Tracking, gateway: Gateway, response: Response) -> Tracker:
@@ -63,7 +66,7 @@ async def create(asked: NewTracker, who: Tracking, gateway: Gateway, response: R
     try:
         wish = wished(asked, known_carriers(who, gateway.carriers()))
     except UnknownCarrierError as error:
-        raise ProblemError(422, str(error), [("body.carrier", "unknown")]) from None
+        raise ProblemError(404, str(error), [("body.carrier", "unknown")]) from None
     track, new = await make_one(gateway, who, wish, None if asked.is_async else LONGEST)
     if track is None:
         raise ProblemError(404, _NONE)
@@ -72,7 +75,7 @@ async def create(asked: NewTracker, who: Tracking, gateway: Gateway, response: R
     return tracker_model(track)
 
 
-@router.post("/batch", responses=problems(400, 401, 403, 422, 429), summary="Track up to 1,000 numbers")
+@router.post("/batch", summary="Track up to 1,000 numbers")
 async def create_batch(asked: NewTrackers, who: Tracking, gateway: Gateway) -> MadeTrackers:
     """Each item has its own result. Nothing is waited for."""
     return await _make(gateway, who, enumerate(asked.trackers, start=1))
@@ -80,7 +83,7 @@ async def create_batch(asked: NewTrackers, who: Tracking, gateway: Gateway) -> M
 
 @router.post(
     "/upload",
-    responses=problems(400, 401, 403, 413, 415, 422, 429),
+    responses=problems(415),
     summary="Track the numbers of a CSV file",
     openapi_extra=_FILE,
 )
@@ -90,7 +93,7 @@ async def upload(request: Request, who: Tracking, gateway: Gateway) -> MadeTrack
     return await _make(gateway, who, uploads.items(content))
 
 
-@router.get("", responses=problems(400, 401, 403, 422, 429), summary="List trackers")
+@router.get("", summary="List trackers")
 async def list_trackers(
     who: Tracking,
     gateway: Gateway,
@@ -112,26 +115,26 @@ async def list_trackers(
     return Trackers(trackers=[tracker_model(each) for each in found[:limit]], next=more)
 
 
-@router.get("/{id}", responses=problems(401, 403, 404, 422, 429), summary="One tracker")
-async def one_tracker(id: UUID, who: Tracking, gateway: Gateway) -> Tracker:  # noqa: A002 -- as the path has it
+@router.get("/{id:uuid}", responses=problems(404), summary="One tracker")
+async def one_tracker(id: TrackerId, who: Tracking, gateway: Gateway) -> Tracker:  # noqa: A002 -- as the path has it
     """Where its shipment stands; with all its events it is at /v1/shipments/{id}."""
     return await _tracker(gateway, who, id)
 
 
-@router.post("/{id}/pause", responses=problems(401, 403, 404, 422, 429), summary="Hear nothing for a while")
-async def pause(id: UUID, who: Tracking, gateway: Gateway) -> Tracker:  # noqa: A002
+@router.post("/{id:uuid}/pause", responses=problems(404), summary="Hear nothing for a while")
+async def pause(id: TrackerId, who: Tracking, gateway: Gateway) -> Tracker:  # noqa: A002
     """What happens meanwhile is told nowhere, also not later; /v1/shipments/{id} shows it."""
     return await _let(gateway, who, id, TrackerState.PAUSED)
 
 
-@router.post("/{id}/resume", responses=problems(401, 403, 404, 422, 429), summary="Hear of it again")
-async def resume(id: UUID, who: Tracking, gateway: Gateway) -> Tracker:  # noqa: A002
+@router.post("/{id:uuid}/resume", responses=problems(404), summary="Hear of it again")
+async def resume(id: TrackerId, who: Tracking, gateway: Gateway) -> Tracker:  # noqa: A002
     """From now on."""
     return await _let(gateway, who, id, TrackerState.ACTIVE)
 
 
-@router.post("/{id}/reactivate", responses=problems(401, 403, 404, 422, 429), summary="Have the carrier asked again")
-async def reactivate(id: UUID, who: Tracking, gateway: Gateway) -> Tracker:  # noqa: A002
+@router.post("/{id:uuid}/reactivate", responses=problems(404), summary="Have the carrier asked again")
+async def reactivate(id: TrackerId, who: Tracking, gateway: Gateway) -> Tracker:  # noqa: A002
     """Resumes it, and has its carrier asked again where that had ended (tracking_state expired or closed)."""
     tracker = await _let(gateway, who, id, TrackerState.ACTIVE)
     if not who.test:
@@ -139,8 +142,8 @@ async def reactivate(id: UUID, who: Tracking, gateway: Gateway) -> Tracker:  # n
     return await _tracker(gateway, who, id)
 
 
-@router.delete("/{id}", status_code=204, responses=problems(401, 403, 404, 422, 429), summary="Track no longer")
-async def delete(id: UUID, who: Tracking, gateway: Gateway) -> None:  # noqa: A002
+@router.delete("/{id:uuid}", status_code=204, responses=problems(404), summary="Track no longer")
+async def delete(id: TrackerId, who: Tracking, gateway: Gateway) -> None:  # noqa: A002
     """It is gone with its events, and nothing more is told of this shipment, whatever was agreed."""
     if not await asyncio.to_thread(stored.remove, gateway.db, who.customer, str(id), gateway.carriers()):
         raise ProblemError(404, _NONE)
