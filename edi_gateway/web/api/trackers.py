@@ -39,7 +39,7 @@ from edi_gateway.web.api.uploads import InvalidLineError
 
 _NONE: Final = "there is no such tracker"
 _EXAMPLE: Final = "tracking_number,carrier\nVP300200101,velopost\n"
-_TABLE: Final = {"type": "string", "pattern": "^tracking_number(,carrier)?(\n|$)"}
+_TABLE: Final = {"type": "string", "pattern": "^tracking_number(,[A-Za-z0-9 _-]*)*(\n|$)"}
 _CSV: Final = {"schema": _TABLE, "example": _EXAMPLE}
 _FORM: Final = {
     "schema": {

@@ -16,6 +16,7 @@ from edi_gateway.web.api.problems import ProblemError
 _MOST: Final = 10_000  # lines
 _NAMES: Final = {"trackingnumber": "tracking_number", "trackingcode": "tracking_number", "carrier": "carrier"}
 _EXPECTED: Final = "expected a first line that names the columns: tracking_number, and carrier where you know it"
+_NAME: Final = re.compile(r'[\w "-]*')  # of a column; those that are neither of the two are passed over
 _ENDING: Final = re.compile(rb"\r\n\r\n|\n\n")
 
 
@@ -55,6 +56,9 @@ def items(content: bytes) -> Iterator[tuple[int, Item | InvalidLineError]]:
         raise ProblemError(422, f"the file has more than {_MOST:,} lines", [("body", f"{len(lines):,} lines")])
     first = lines[0] if lines else ""
     delimiter = max(",;\t", key=first.count)
+    strange = next((name for name in first.split(delimiter) if not _NAME.fullmatch(name)), None)
+    if strange is not None:
+        raise ProblemError(422, _EXPECTED, [("body.1", f"found the column {strange[:100]!r}")])
     columns = [_NAMES.get(re.sub(r"[\s_\"-]", "", name).lower(), "") for name in first.split(delimiter)]
     if columns.count("tracking_number") != 1 or columns.count("carrier") > 1:
         raise ProblemError(422, _EXPECTED, [("body.1", f"found {first[:100]!r}")])
