@@ -121,7 +121,7 @@ async def _tracker_create(info: Asked, input: TrackerCreateInput) -> TrackerCrea
     if not (input.tracking_code or "").strip():
         return _refused(TrackerUserErrorCode.BLANK, "a tracking code is needed", "trackingCode")
     try:
-        item = Item(tracking_number=input.tracking_code or "", carrier=input.carrier or "")
+        item = Item(tracking_number=input.tracking_code or "", carrier=(input.carrier or "").strip())
         wish = wished(item, known_carriers(asking.who, asking.gateway.carriers()))
     except ValidationError as error:
         said = error.errors()[0]

@@ -7,17 +7,20 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingState
 from edi_gateway.store.tables import TrackerState
 from edi_gateway.web.api.refreshing import Refresh
 
 MOST_NUMBERS = 200
+# Blanks around a number are dropped once it has been judged, so that the description says what is taken.
 TrackingNumber = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"),
+    AfterValidator(lambda number: number.strip(" ")),
 ]
-CarrierName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[A-Za-z0-9_-]*$")]
+CarrierName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9_-]*$")]
 TrackerId = Annotated[
     UUID,
     Path(

@@ -72,7 +72,7 @@ def _item(columns: list[str], text: str, delimiter: str) -> Item | InvalidLineEr
         cells = dict(zip(columns, next(csv.reader([text], delimiter=delimiter)), strict=False))
     except csv.Error as error:
         return InvalidLineError(str(error), "", "")
-    number, carrier = cells.get("tracking_number", ""), cells.get("carrier", "")
+    number, carrier = cells.get("tracking_number", ""), cells.get("carrier", "").strip()
     try:
         return Item(tracking_number=number, carrier=carrier)
     except ValidationError as error:
