@@ -41,6 +41,7 @@ class Outbox(Base, table=True):
         Index("uq_outbox_pending", "destination", "event_id", "action", unique=True, **_where(PENDING)),
         Index("ix_outbox_waiting", "destination", "id", **_where(PENDING)),
         Index("ix_outbox_event_id", "event_id", "destination"),
+        Index("ix_outbox_owed", "destination", "created_at"),
     )
 
     id: int = _key()
