@@ -17,6 +17,7 @@ from edi_gateway.pipeline.partners import ControlNumbers, Destination, Feed, Not
 from edi_gateway.store.tables import WebhookEndpoint
 from edi_gateway.transports.http.derived import derived_secret
 from edi_gateway.transports.http.sink import WebhookSink
+from edi_gateway.transports.http_client.guard import Allowed, check_url
 
 log = structlog.get_logger()
 _WORDS: Final[dict[str, Words]] = {"canonical": canonical, "nine_status": nine_status}
@@ -48,7 +49,7 @@ def wired_endpoint(row: WebhookEndpoint, feed: Feed, master: SecretStr) -> Desti
         events=frozenset(TRIGGERS[word] for word in row.events.split()),
         layout=None,
         encoder=None,
-        sink=sink_of(row, feed, master),
+        sink=_sink(row, feed, master),
         batch=NOTIFICATIONS,
         file_name=_named,
         control_numbers=ControlNumbers(f"notifications of {row.destination}", 1, 1, roll_over=False),
@@ -60,11 +61,20 @@ def wired_endpoint(row: WebhookEndpoint, feed: Feed, master: SecretStr) -> Desti
     )
 
 
-def sink_of(row: WebhookEndpoint, feed: Feed, master: SecretStr) -> WebhookSink:
-    """Where it sends; raises ValidationError as above."""
+def barred(url: str, feed: Feed) -> str:
+    """Why that customer's endpoints cannot be at that URL; "" when they can."""
+    allowed = Allowed("private" in feed.allow, "http" in feed.allow, "example" in feed.allow)
+    try:
+        check_url(url, allowed)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _sink(row: WebhookEndpoint, feed: Feed, master: SecretStr) -> WebhookSink:
     before = derived_secret(master, row.public_id, row.rotation - 1) if row.rotated_at else None
     return WebhookSink(
-        allow=frozenset(feed.allow),
+        allow=tuple(feed.allow),
         url=row.url,
         secret=derived_secret(master, row.public_id, row.rotation),
         previous_secret=before,

@@ -77,8 +77,8 @@ class Http(Section):
     )
     webhook_secrets: MasterSecret | None = Field(
         None,
-        description="reference to a text of at least 32 bytes, from which the secrets of webhook endpoints that customers"
-        " make are worked out; without it they can make none",
+        description="reference to a text of at least 32 bytes, from which the secrets of webhook endpoints that"
+        " customers make are worked out; without it they can make none",
     )
     header_timeout: Annotated[Duration, Field(gt=_NONE)] = Field(
         10 * _SECOND, description="how long a client may take to send a request's headers, or the next request"

@@ -53,7 +53,14 @@ class Serving:
         receiving = Receiving(self._db, self._gate, wake)
         self._refusals = Refusals(self._let_in)
         inbound = Inbound(self._channel, receiving, self._refusals, place.options)
-        api = make_api(self._db, self._feed, self._carriers, wake, playground=place.options.playground)
+        api = make_api(
+            self._db,
+            self._feed,
+            self._carriers,
+            lambda: self._wired().audience,
+            wake,
+            playground=place.options.playground,
+        )
         app = make_app(inbound, api)
         self._listener, self._place = Listener(app, place), place
         self._turns.start(_TURN, self._listener.serve)

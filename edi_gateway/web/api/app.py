@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 
 from fastapi import FastAPI
 
-from edi_gateway.pipeline.partners import Feed
+from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store.engine import Database
-from edi_gateway.web.api import shipments
+from edi_gateway.web.api import catch_up, hooks, shipments
 from edi_gateway.web.api.caller import Context, Door
 from edi_gateway.web.api.envelope import Envelope
 from edi_gateway.web.api.problems import handle_problems
@@ -18,11 +18,12 @@ def make_api(
     db: Database,
     find: Callable[[str], Feed | None],
     carriers: Callable[[], Collection[str]],
+    audience: Callable[[], Audience] = tuple,
     wake: Callable[[str], None] = lambda _: None,
     *,
     playground: bool = False,
 ) -> FastAPI:
-    """The application. ``find`` and ``carriers`` know who is configured now.
+    """The application. ``find``, ``carriers`` and ``audience`` know who is configured now.
 
     ``wake`` is called with a channel that got something, after the commit. ``playground``: people may try things out.
     """
@@ -35,8 +36,10 @@ def make_api(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.context = Context(db, Door(db, find), carriers, wake, playground)
+    app.state.context = Context(db, Door(db, find), carriers, audience, wake, playground)
     app.include_router(shipments.router)
+    app.include_router(hooks.router)
+    app.include_router(catch_up.router)
     app.add_middleware(Envelope)
     handle_problems(app)
     return app

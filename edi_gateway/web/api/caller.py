@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from edi_gateway.pipeline.partners import Feed
+from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store import api_keys
 from edi_gateway.store.api_keys import Key
 from edi_gateway.store.engine import Database
@@ -92,6 +92,7 @@ class Context:
     db: Database
     door: Door
     carriers: Callable[[], Collection[str]]
+    audience: Callable[[], Audience]
     wake: Callable[[str], None]  # has the documents of a channel processed
     playground: bool  # whether people may try things out at pages of ours
 
@@ -110,5 +111,11 @@ async def _reader(gateway: Gateway, told: _Told, response: Response) -> Caller:
     return await gateway.door.let_in(told.credentials if told else "", response, "read")
 
 
+async def _hooking(gateway: Gateway, told: _Told, response: Response) -> Caller:
+    return await gateway.door.let_in(told.credentials if told else "", response, "webhooks")
+
+
+Hooking = Annotated[Caller, Depends(_hooking)]
+"""Who asks, with a key that may say where notifications go, and have them sent again."""
 Reader = Annotated[Caller, Depends(_reader)]
 """Who asks, with a key that may read."""
