@@ -242,7 +242,7 @@ def _picked(connection: Connection, ids: Sequence[int], before: datetime | None)
         these: Select[Any] = outbox.with_shipments().where(OUTBOX.c.id.in_(some))
         pending += outbox.ordered(connection.execute(these).all())
         lying = select(OUTBOX.c.id, OUTBOX.c.delivery_id).where(OUTBOX.c.id.in_(some))
-        within.update(dict(connection.execute(lying).tuples().all()))
+        within.update({row.id: row.delivery_id for row in connection.execute(lying)})
     held: dict[int, Row[Any]] = {}
     for some in chunks(sorted({each for each in within.values() if each is not None})):
         of = select(DELIVERY).where(DELIVERY.c.id.in_(some)).order_by(DELIVERY.c.id).with_for_update()
