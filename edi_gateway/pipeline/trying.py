@@ -17,6 +17,8 @@ from edi_gateway.store.sealed import enter
 TRIGGER: Final = "test"
 _NUMBER: Final = "TEST0000000001"
 _CARRIER: Final = "test"
+_TRACKER: Final = "00000000-0000-4000-8000-000000000000"  # nobody's
+_EVENT: Final = "0" * 32
 
 
 def send_test(db: Database, destination: Destination, now: datetime) -> str:
@@ -25,12 +27,11 @@ def send_test(db: Database, destination: Destination, now: datetime) -> str:
     assert how is not None
     status = next(each for each in (Status.IN_TRANSIT, *Status) if how.words(each, "", Classifier.ACT))
     event = TrackingEvent(_CARRIER, _NUMBER, status, now.replace(microsecond=0), text="A test", location=Location())
+    scan = Scan(_EVENT, event)
     shipment = Shipment(
-        _CARRIER, _NUMBER, 1, status, "", event.direction, now, None, {status: (now, now)}, [Scan(0, event)]
+        _TRACKER, _CARRIER, _NUMBER, 1, status, "", event.direction, now, None, {status: (now, now)}, [scan]
     )
-    told = Notification(
-        message_id(), 1, TRIGGER, now, destination.customer, Scan(0, event), False, None, status, shipment
-    )
+    told = Notification(message_id(), 1, TRIGGER, now, scan, False, None, status, shipment)
     document = OutboundDocument(told.id, _marked(notifying.body(destination, told), own=how.layout is None))
     with db.write() as connection:
         enter(connection, destination.name, destination.customer, 0, document)

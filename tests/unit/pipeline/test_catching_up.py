@@ -41,7 +41,7 @@ def in_files(folder: Path, at_most: int = 2) -> tuple[Wired, Destination]:
 
 
 def one_by_one(folder: Path, **changes: Any) -> tuple[Wired, Destination]:
-    """The same customer, notified of each event."""
+    """The same customer, notified of each event as it comes."""
     notifying = Notifying("canonical", canonical, history=False)
     numbers = {"layout": None, "encoder": None, "file_name": lambda _number, _now: "never"}
     batch = Batch(timedelta(), 100, 1_000_000)
