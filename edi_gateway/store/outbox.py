@@ -23,11 +23,11 @@ from sqlalchemy import (
     update,
 )
 
-from edi_gateway.errors import RefusedError
 from edi_gateway.model import Direction, OutboundDocument, Status, TrackingEvent, utc_now
 from edi_gateway.store.bulk import among, insert_rows, instants, listed
 from edi_gateway.store.dossier import EVENT, SHIPMENT, shown_event
 from edi_gateway.store.engine import Database, chunks, insert_new, storable
+from edi_gateway.store.owing import UsedUpError as UsedUpError  # noqa: PLC0414
 from edi_gateway.store.sealed import Terms, enter
 from edi_gateway.store.tables import METADATA, Action, OutboxState
 
@@ -50,10 +50,6 @@ _OWED: Final = (
     "destination", "customer", "event_id", "shipment_id", "action", "trigger", "previous_status", "new_status",
     "created_at", "state", "error",
 )  # fmt: skip
-
-
-class UsedUpError(RefusedError):
-    """No control number is left, whatever the document says."""
 
 
 class Again(Enum):

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Index
 from sqlmodel import Field
 
+from edi_gateway.errors import RefusedError
 from edi_gateway.model import Status
 from edi_gateway.store.columns import BIG, Base
 from edi_gateway.store.columns import key as _key
@@ -17,6 +18,10 @@ from edi_gateway.store.columns import where as _where
 from edi_gateway.store.columns import word as _word
 
 PENDING: Final = "state = 'pending'"  # as the partial indexes say it, and queries that use them
+
+
+class UsedUpError(RefusedError):
+    """No control number is left, whatever the document says."""
 
 
 class Action(StrEnum):

@@ -6,10 +6,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from edi_gateway.pipeline.partners import Destination
 from edi_gateway.store import catch_up as store
@@ -22,6 +22,7 @@ from edi_gateway.web.api.problems import ProblemError, problems
 from edi_gateway.web.api.receivers import destinations, name_of
 from edi_gateway.web.api.resending import resend
 
+_DAY: Final = ("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z")  # for examples
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 router = APIRouter(prefix="/v1/catch-up", tags=["webhooks"])
 
@@ -64,25 +65,26 @@ class Missed(BaseModel):
 class CatchUp(Input):
     """What to send."""
 
-    from_: Moment = Field(alias="from", description="what was owed from then on", examples=["2026-11-20T00:00:00Z"])
-    to: Moment = Field(description="until just before then", examples=["2026-11-21T00:00:00Z"])
+    model_config = ConfigDict(json_schema_extra={"examples": [{"from": _DAY[0], "to": _DAY[1], "destination": "live"}]})
+    from_: Moment = Field(alias="from", description="what was owed from then on", examples=[_DAY[0]])
+    to: Moment = Field(description="until just before then", examples=[_DAY[1]])
     destination: Name = Field(description="its name, or the id of a webhook endpoint", examples=["live"])
     as_: Literal["file", "webhooks"] | None = Field(
         None, alias="as", description="file: all in one; webhooks: ten a second. It has to be what the destination gets"
     )
     events: Literal["missing", "all"] = Field("missing", description="all: what arrived as well")
-    dry_run: bool = Field(default=True, description="only say how many events that would be")
+    dry_run: bool = Field(default=True, strict=True, description="only say how many events that would be")
 
 
 @router.get("", responses=problems(400, 401, 403, 404, 422, 429), summary="What did we miss?")
 async def missed(
     who: Reader,
     gateway: Gateway,
-    from_: Annotated[Moment, Query(alias="from", description="what was owed from then on")],
-    to: Annotated[Moment, Query(description="until just before then")],
-    destination: Annotated[Name | None, Query(description="only of this one")] = None,
-    after: Annotated[str, Query(max_length=100, description="next of the page before")] = "",
-    limit: Annotated[int, Query(ge=1, le=200, description="entries of a page, at most")] = 50,
+    from_: Annotated[Moment, Query(alias="from", description="what was owed from then on", examples=[_DAY[0]])],
+    to: Annotated[Moment, Query(description="until just before then", examples=[_DAY[1]])],
+    destination: Annotated[Name | None, Query(description="only of this one", examples=["live"])] = None,
+    after: Annotated[str, Query(max_length=100, description="next of the page before", examples=["MTI"])] = "",
+    limit: Annotated[int, Query(ge=1, le=200, description="entries of a page, at most", examples=[50])] = 50,
 ) -> Missed:
     """Of each destination, what it was owed against what arrived; and the events that are missing."""
     theirs = await destinations(gateway, who)
@@ -111,7 +113,7 @@ async def send(asked: CatchUp, who: Hooking, gateway: Gateway) -> Replayed:
     found = _one(await destinations(gateway, who), asked.destination)
     if asked.as_ not in {None, _kind(found)}:
         told = [("body.as", f"{asked.destination} gets {_kind(found)}")]
-        raise ProblemError(422, "this destination cannot get that", told)
+        raise ProblemError(409, "this destination cannot get that", told)
     span = Span(asked.from_, asked.to)
     return await resend(gateway, found, span, everything=asked.events == "all", dry_run=asked.dry_run)
 

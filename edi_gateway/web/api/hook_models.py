@@ -5,8 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from fastapi import Path
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+)
 
 from edi_gateway.store.tables import DeliveryState, Outcome
 from edi_gateway.web.api.models import Input
@@ -22,7 +33,13 @@ def _storable(moment: datetime) -> datetime:
     return _LAST if moment.year >= _LAST.year else moment.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
+def _text(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("found a number, expected a time such as 2026-11-20T00:00:00Z")  # noqa: TRY004 -- pydantic's
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_storable)]
 Url = Annotated[str, StringConstraints(min_length=8, max_length=1000, pattern=r"^https?://[!-~]+$")]
 Words = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
@@ -44,6 +61,15 @@ class EndpointState(StrEnum):
     DISABLED = "disabled"  # nothing is sent until it is enabled; what is owed waits
 
 
+EndpointId = Annotated[UUID, Path(description="the endpoint's id", examples=["6f1d0c1e-2f57-4c3a-8d38-0c5f0a3f6f2b"])]
+MessageId = Annotated[
+    str,
+    Path(
+        pattern=r"^msg_[0-9a-f]{32}$",
+        description="the header webhook-id",
+        examples=["msg_0d6f6a1e5d7b4f0a9f551f0a3f6f2b11"],
+    ),
+]
 Layout = Literal["canonical", "tracker"]
 Vocabulary = Literal["canonical", "nine_status"]
 Order = Literal["any", "strict", "shipment"]
@@ -54,12 +80,19 @@ _URL = ["https://shop.customer.com/webhook/shipment"]
 class NewEndpoint(Input):
     """Where to send, and what."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"url": "https://shop.customer.com/webhook/shipment", "layout": "tracker", "order": "shipment"}
+            ]
+        }
+    )
     url: Url = Field(description="without a path: /webhook/shipment; only HTTPS to public addresses", examples=_URL)
     layout: Layout = Field("canonical", description="what a notification looks like")
     vocabulary: Vocabulary | None = Field(
         None, description="what statuses are called; nine_status with the layout tracker, else canonical"
     )
-    history: bool = Field(default=False, description="true: each notification tells all of the shipment")
+    history: bool = Field(default=False, strict=True, description="true: each notification tells all of the shipment")
     events: Triggers = Field([Trigger.STATUS], description="which events are told", examples=[["status_changes"]])
     order: Order = Field(
         "any",
@@ -71,10 +104,11 @@ class NewEndpoint(Input):
 class EndpointChange(Input):
     """What to change; what is left out stays."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"events": ["all"], "history": True}]})
     url: Url | None = Field(None, description="where to send", examples=_URL)
     layout: Layout | None = Field(None, description="what a notification looks like")
     vocabulary: Vocabulary | None = Field(None, description="what statuses are called")
-    history: bool | None = Field(None, description="whether each notification tells all of the shipment")
+    history: StrictBool | None = Field(None, description="whether each notification tells all of the shipment")
     events: Triggers | None = Field(None, description="which events are told")
     order: Order | None = Field(None, description="what waits for what")
     description: Words | None = Field(None, description="for yourself")
@@ -154,15 +188,18 @@ class Deliveries(BaseModel):
 class ReplayRequest(Input):
     """What to send once more."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"from": "2026-11-20T00:00:00Z", "dry_run": True}]})
     from_: Moment | None = Field(
-        None, alias="from", description="what was owed from then on", examples=["2026-11-20T00:00:00Z"]
+        None,
+        alias="from",
+        description="what was owed from then on; left out: since the last success",
+        examples=["2026-11-20T00:00:00Z"],
     )
     to: Moment | None = Field(None, description="until just before then; now when left out")
-    since_last_success: bool = Field(default=False, description="instead of from: since what arrived last")
     events: Literal["missing", "all"] = Field(
         "missing", description="missing: what did not arrive and is not on its way; all: what arrived as well"
     )
-    dry_run: bool = Field(default=False, description="only say how many events that would be")
+    dry_run: bool = Field(default=False, strict=True, description="only say how many events that would be")
 
 
 class Replayed(BaseModel):

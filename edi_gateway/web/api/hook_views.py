@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import Path
 from sqlalchemy import Row
 
 from edi_gateway.config.destinations import TRIGGERS
@@ -19,7 +18,6 @@ from edi_gateway.transports.http.sink import WebhookSink
 from edi_gateway.web.api.hook_models import Attempt, Delivery, Endpoint, EndpointState, Trigger
 from edi_gateway.web.api.receivers import id_of, name_of
 
-MessageId = Annotated[str, Path(pattern=r"^msg_[0-9a-f]{32}$", description="the header webhook-id")]
 _BARRED: Final = "nothing was sent"  # what the URL guard says; the addresses it names are nobody else's business
 _NOT_PUBLIC: Final = "the URL does not lead to a public address: nothing was sent"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import SecretStr
@@ -27,8 +26,10 @@ from edi_gateway.web.api.hook_models import (
     Delivery,
     Endpoint,
     EndpointChange,
+    EndpointId,
     Endpoints,
     EndpointWithSecret,
+    MessageId,
     NewEndpoint,
     Replayed,
     ReplayRequest,
@@ -73,7 +74,7 @@ async def list_endpoints(who: Hooking, gateway: Gateway) -> Endpoints:
 
 
 @router.get("/{id}", responses=problems(401, 403, 404, 422, 429), summary="One endpoint")
-async def one_endpoint(id: UUID, who: Hooking, gateway: Gateway) -> Endpoint:  # noqa: A002 -- as the path has it
+async def one_endpoint(id: EndpointId, who: Hooking, gateway: Gateway) -> Endpoint:  # noqa: A002 -- as the path has it
     """How it is set up, and how it is doing."""
     row = await asyncio.to_thread(hooks.endpoint, gateway.db, who.customer, str(id))
     if row is not None:
@@ -83,7 +84,7 @@ async def one_endpoint(id: UUID, who: Hooking, gateway: Gateway) -> Endpoint:  #
 
 
 @router.patch("/{id}", responses=problems(400, 401, 403, 404, 409, 413, 422, 429), summary="Change an endpoint")
-async def change(id: UUID, asked: EndpointChange, who: Hooking, gateway: Gateway) -> Endpoint:  # noqa: A002
+async def change(id: EndpointId, asked: EndpointChange, who: Hooking, gateway: Gateway) -> Endpoint:  # noqa: A002
     """From the next notification on; what is sealed is sent as it is, to where the endpoint is then."""
     before = await _own(gateway, who, id)
     values = _columns(asked.model_dump(exclude_none=True))
@@ -98,7 +99,7 @@ async def change(id: UUID, asked: EndpointChange, who: Hooking, gateway: Gateway
 
 
 @router.delete("/{id}", status_code=204, responses=problems(401, 403, 404, 409, 422, 429), summary="Delete an endpoint")
-async def delete(id: UUID, who: Hooking, gateway: Gateway) -> None:  # noqa: A002
+async def delete(id: EndpointId, who: Hooking, gateway: Gateway) -> None:  # noqa: A002
     """Nothing more is sent there; what waits for it is dropped."""
     await _own(gateway, who, id)
     if not await asyncio.to_thread(hooks.remove, gateway.db, who.customer, str(id)):
@@ -106,7 +107,7 @@ async def delete(id: UUID, who: Hooking, gateway: Gateway) -> None:  # noqa: A00
 
 
 @router.post("/{id}/rotate", responses=problems(401, 403, 404, 409, 422, 429), summary="Get another secret")
-async def rotate(id: UUID, who: Hooking, gateway: Gateway) -> EndpointWithSecret:  # noqa: A002
+async def rotate(id: EndpointId, who: Hooking, gateway: Gateway) -> EndpointWithSecret:  # noqa: A002
     """It signs from now on; for 24 h the one before signs as well, so that nothing is refused meanwhile."""
     master = _master(who)
     await _own(gateway, who, id)
@@ -117,7 +118,7 @@ async def rotate(id: UUID, who: Hooking, gateway: Gateway) -> EndpointWithSecret
 
 
 @router.post("/{id}/enable", responses=problems(401, 403, 404, 422, 429), summary="Have a disabled endpoint served")
-async def enable(id: UUID, who: Hooking, gateway: Gateway) -> Endpoint:  # noqa: A002
+async def enable(id: EndpointId, who: Hooking, gateway: Gateway) -> Endpoint:  # noqa: A002
     """What waits is sent at once, in its order."""
     found = await endpoint(gateway, who, id)
     await asyncio.to_thread(health.enable, gateway.db, found.name, utc_now())
@@ -125,7 +126,7 @@ async def enable(id: UUID, who: Hooking, gateway: Gateway) -> Endpoint:  # noqa:
 
 
 @router.post("/{id}/test", status_code=202, responses=problems(401, 403, 404, 409, 422, 429), summary="Send a test")
-async def test(id: UUID, who: Hooking, gateway: Gateway) -> Delivery:  # noqa: A002
+async def test(id: EndpointId, who: Hooking, gateway: Gateway) -> Delivery:  # noqa: A002
     """A notification that is made up, sealed, signed and sent as any other. The answer is its delivery."""
     found = await endpoint(gateway, who, id)
     try:
@@ -137,12 +138,12 @@ async def test(id: UUID, who: Hooking, gateway: Gateway) -> Delivery:  # noqa: A
 
 @router.get("/{id}/deliveries", responses=problems(400, 401, 403, 404, 422, 429), summary="List deliveries")
 async def list_deliveries(
-    id: UUID,  # noqa: A002
+    id: EndpointId,  # noqa: A002
     who: Hooking,
     gateway: Gateway,
-    state: Annotated[DeliveryState | None, Query(description="only in this state")] = None,
-    after: Annotated[str, Query(max_length=100, description="next of the page before")] = "",
-    limit: Annotated[int, Query(ge=1, le=200, description="entries of a page, at most")] = 50,
+    state: Annotated[DeliveryState | None, Query(description="only in this state", examples=["dead"])] = None,
+    after: Annotated[str, Query(max_length=100, description="next of the page before", examples=["MTI"])] = "",
+    limit: Annotated[int, Query(ge=1, le=200, description="entries of a page, at most", examples=[50])] = 50,
 ) -> Deliveries:
     """The newest first, each with its latest attempts."""
     found = await endpoint(gateway, who, id)
@@ -153,7 +154,7 @@ async def list_deliveries(
 
 
 @router.get("/{id}/deliveries/{message_id}", responses=problems(401, 403, 404, 422, 429), summary="One delivery")
-async def one_delivery(id: UUID, message_id: hook_views.MessageId, who: Hooking, gateway: Gateway) -> Delivery:  # noqa: A002
+async def one_delivery(id: EndpointId, message_id: MessageId, who: Hooking, gateway: Gateway) -> Delivery:  # noqa: A002
     """With its latest attempts."""
     found = await endpoint(gateway, who, id)
     return hook_views.delivery(await _delivery(gateway, who, found.name, message_id))
@@ -165,7 +166,7 @@ async def one_delivery(id: UUID, message_id: hook_views.MessageId, who: Hooking,
     responses=problems(401, 403, 404, 409, 422, 429),
     summary="Send one again",
 )
-async def redeliver(id: UUID, message_id: hook_views.MessageId, who: Hooking, gateway: Gateway) -> Delivery:  # noqa: A002
+async def redeliver(id: EndpointId, message_id: MessageId, who: Hooking, gateway: Gateway) -> Delivery:  # noqa: A002
     """The same bytes under the same webhook-id, also where it arrived: who knows the id passes over it."""
     found = await endpoint(gateway, who, id)
     row = await _delivery(gateway, who, found.name, message_id)
@@ -184,8 +185,8 @@ async def redeliver(id: UUID, message_id: hook_views.MessageId, who: Hooking, ga
     responses=problems(400, 401, 403, 404, 409, 413, 422, 429),
     summary="Send a range again",
 )
-async def replay(id: UUID, asked: ReplayRequest, who: Hooking, gateway: Gateway) -> Replayed:  # noqa: A002
-    """What did not arrive in that time, or all of it, under new ids, at ten a second.
+async def replay(id: EndpointId, asked: ReplayRequest, who: Hooking, gateway: Gateway) -> Replayed:  # noqa: A002
+    """What did not arrive in that time or since the last success, or all of it, under new ids, at ten a second.
 
     What is on its way or was sealed within ten minutes is left out, so that asking twice sends nothing twice.
     """
@@ -194,7 +195,7 @@ async def replay(id: UUID, asked: ReplayRequest, who: Hooking, gateway: Gateway)
     return await resend(gateway, found, span, everything=asked.events == "all", dry_run=asked.dry_run)
 
 
-async def _own(gateway: Context, who: Caller, endpoint_id: UUID) -> WebhookEndpoint:
+async def _own(gateway: Context, who: Caller, endpoint_id: EndpointId) -> WebhookEndpoint:
     """An endpoint the customer made itself. Raises ProblemError."""
     row = await asyncio.to_thread(hooks.endpoint, gateway.db, who.customer, str(endpoint_id))
     if row is None:
@@ -242,4 +243,4 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
 def _check(url: str, who: Caller) -> None:
     """Raises ProblemError where nothing may be sent to."""
     if why := barred(url, who.feed):
-        raise ProblemError(422, "nothing can be sent to this URL", [("body.url", why)])
+        raise ProblemError(409, "nothing is sent to this URL", [("body.url", why)])

@@ -20,10 +20,7 @@ _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def span_of(gateway: Context, destination: Destination, asked: ReplayRequest) -> Span:
-    """Which time is meant. Raises ProblemError."""
-    if asked.since_last_success == (asked.from_ is not None):
-        told = [("body.from", "expected from, or since_last_success: true")]
-        raise ProblemError(422, "the request names no time, or two", told)
+    """Which time is meant."""
     start = asked.from_
     if start is None:
         start = await asyncio.to_thread(catch_up.last_success, gateway.db, destination.name) or _BEGINNING
