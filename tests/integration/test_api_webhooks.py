@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from edi_gateway.store import api_keys
 from edi_gateway.store.engine import Database
+from tests.guards.project import ROOT
 from tests.receiver import Received, Receiver, fine, says
 from tests.unit.pipeline.outbound import until
 from tests.webhooks import BEARER, address, scan, webhook_gateway, write_webhook
@@ -290,3 +294,34 @@ async def test_without_a_secret_to_derive_from_none_can_be_made(tmp_path: Path) 
         refused = await at.hooli.post(HOOKS, json={"url": at.receiver.url})
     assert 409 == refused.status_code
     assert "webhook_secrets" in refused.json()["detail"]
+
+
+async def test_every_command_of_the_page_works(tmp_path: Path) -> None:
+    """From making an endpoint to deleting it, one after the other, in one shell; the shop verifies what it gets."""
+    page = (ROOT / "docs/api-webhooks.md").read_text(encoding="utf-8")
+    *blocks, delete = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+    async def shell(*commands: str, **variables: str) -> None:
+        script = "\n".join(["set -eo pipefail", *commands]).replace("https://shop.example", at.receiver.url)
+        variables |= {"GATEWAY": at.url, "KEY": at.hooli.headers["authorization"].removeprefix("Bearer ")}
+        running = asyncio.to_thread(
+            subprocess.run,
+            ["bash", "-c", script],
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        done = await running
+        assert 0 == done.returncode, done.stdout + done.stderr
+
+    async with world(tmp_path) as at:
+        await shell(*blocks)
+        made = json.loads((tmp_path / "endpoint.json").read_text(encoding="utf-8"))
+        await until(lambda: len(at.receiver.received) == 2)
+        await shell(delete, ENDPOINT=made["id"])
+        first, again = at.receiver.received
+    assert verified(first, made["secret"])["test"]
+    assert first.id == again.id

@@ -16,6 +16,7 @@ from edi_gateway.store import catch_up as store
 from edi_gateway.store.catch_up import Span, Standing
 from edi_gateway.web.api import cursors
 from edi_gateway.web.api.caller import Gateway, Hooking, Reader
+from edi_gateway.web.api.cursors import Cursor
 from edi_gateway.web.api.hook_models import Moment, Replayed
 from edi_gateway.web.api.models import Event, Input, event_of
 from edi_gateway.web.api.problems import ProblemError, problems
@@ -83,7 +84,7 @@ async def missed(
     from_: Annotated[Moment, Query(alias="from", description="what was owed from then on", examples=[_DAY[0]])],
     to: Annotated[Moment, Query(description="until just before then", examples=[_DAY[1]])],
     destination: Annotated[Name | None, Query(description="only of this one", examples=["live"])] = None,
-    after: Annotated[str, Query(max_length=100, description="next of the page before", examples=["MTI"])] = "",
+    after: Cursor = "",
     limit: Annotated[int, Query(ge=1, le=200, description="entries of a page, at most", examples=[50])] = 50,
 ) -> Missed:
     """Of each destination, what it was owed against what arrived; and the events that are missing."""

@@ -5,10 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Query
 
 from edi_gateway.web.api.problems import ProblemError
 
 _LARGEST = 2**63 - 1
+
+Cursor = Annotated[str, Query(max_length=100, description="next of the page before", examples=["MTI"])]
+"""A place in a list that is ordered by one number."""
 
 
 def written(*numbers: int) -> str:

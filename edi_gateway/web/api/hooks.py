@@ -21,6 +21,7 @@ from edi_gateway.store.tried import Tried
 from edi_gateway.transports.http.derived import derived_secret
 from edi_gateway.web.api import cursors, hook_views
 from edi_gateway.web.api.caller import Caller, Context, Gateway, Hooking
+from edi_gateway.web.api.cursors import Cursor
 from edi_gateway.web.api.hook_models import (
     Deliveries,
     Delivery,
@@ -142,7 +143,7 @@ async def list_deliveries(
     who: Hooking,
     gateway: Gateway,
     state: Annotated[DeliveryState | None, Query(description="only in this state", examples=["dead"])] = None,
-    after: Annotated[str, Query(max_length=100, description="next of the page before", examples=["MTI"])] = "",
+    after: Cursor = "",
     limit: Annotated[int, Query(ge=1, le=200, description="entries of a page, at most", examples=[50])] = 50,
 ) -> Deliveries:
     """The newest first, each with its latest attempts."""
