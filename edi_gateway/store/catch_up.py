@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, 
 
 from edi_gateway.model import TrackingEvent
 from edi_gateway.store import outbox
-from edi_gateway.store.dossier import EVENT, event_of
+from edi_gateway.store.dossier import EVENT, shown_event
 from edi_gateway.store.engine import Database, chunks, storable
 from edi_gateway.store.outbox import Pending
 from edi_gateway.store.tables import METADATA, Action, DeliveryState, OutboxState
@@ -120,7 +120,7 @@ def missing(
             row.created_at,
             str(row.delivery_state or row.state),
             events[row.event_id].fingerprint,
-            event_of(events[row.event_id]),
+            shown_event(events[row.event_id]),
         )
         for row in rows
     ]

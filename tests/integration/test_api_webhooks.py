@@ -46,6 +46,7 @@ class World:
     hooli: httpx.AsyncClient
     initech: httpx.AsyncClient
     reader: httpx.AsyncClient
+    rehearsing: httpx.AsyncClient
     receiver: Receiver
 
     async def scan(self, number: int) -> None:
@@ -74,7 +75,7 @@ class World:
         return [
             each
             for each in self.receiver.received
-            if each.line.startswith(f"POST {path} ") and "test" not in json.loads(each.body)
+            if each.line.startswith(f"POST {path} ") and b"TEST0000000001" not in each.body
         ]
 
     async def deliveries(self, endpoint: str, **query: Any) -> list[dict[str, Any]]:
@@ -110,13 +111,13 @@ async def world(folder: Path, *, secrets: bool = True) -> AsyncIterator[World]:
             url = await asyncio.to_thread(address, gateway)
             db = Database(f"sqlite:///{folder}/data/edi-gateway.db")
             keys = [api_keys.create(db, customer, "") for customer in ("hooli", "initech")]
-            keys.append(api_keys.create(db, "hooli", "", ["read"]))
+            keys += [api_keys.create(db, "hooli", "", ["read"]), api_keys.create(db, "hooli", "", test=True)]
             db.close()
             clients = [
                 httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=20) for key in keys
             ]
             try:
-                yield World(url, clients[0], clients[1], clients[2], receiver)
+                yield World(url, clients[0], clients[1], clients[2], clients[3], receiver)
             finally:
                 for client in clients:
                     await client.aclose()
@@ -294,6 +295,29 @@ async def test_without_a_secret_to_derive_from_none_can_be_made(tmp_path: Path) 
         refused = await at.hooli.post(HOOKS, json={"url": at.receiver.url})
     assert 409 == refused.status_code
     assert "webhook_secrets" in refused.json()["detail"]
+
+
+async def test_an_endpoint_of_a_test_key_hears_of_test_data_alone(tmp_path: Path) -> None:
+    """A test tracking code is notified there, signed, and nowhere else; what a carrier sends is not."""
+    async with world(tmp_path) as at:
+        live = await at.make("/live")
+        made = (await at.rehearsing.post(HOOKS, json={"url": at.receiver.url + "/test", "history": True})).json()
+        assert 404 == (await at.hooli.get(f"{HOOKS}/{made['id']}")).status_code
+        assert 404 == (await at.rehearsing.get(f"{HOOKS}/{live['id']}")).status_code
+        sent = (await at.rehearsing.post(f"{HOOKS}/{made['id']}/test")).json()
+        await until(lambda: sent["id"] in at.receiver.ids)
+        asked = {"items": [{"tracking_number": "K1000000005"}], "subscribe": True}
+        assert 200 == (await at.rehearsing.post("/v1/track", json=asked)).status_code
+        await until(lambda: any(verified(each, made["secret"])["status"] == "DELIVERED" for each in at.at("/test")))
+        told = verified(at.at("/test")[-1], made["secret"])
+        assert "K1000000005" == told["shipment"]["tracking_number"]
+        assert not told["shipment"]["carrier"].startswith("test:")
+        listed = (await at.rehearsing.get(f"{HOOKS}/{made['id']}/deliveries")).json()["deliveries"]
+        assert told["shipment"]["carrier"] in {each["carrier"] for each in listed}
+        heard = len(at.at("/test"))
+        await at.scan(1)
+        await until(lambda: len(at.at("/live")) == len(at.at("/agreed")) == 1)
+        assert heard == len(at.at("/test"))
 
 
 async def test_every_command_of_the_page_works(tmp_path: Path) -> None:

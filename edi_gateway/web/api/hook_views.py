@@ -17,6 +17,7 @@ from edi_gateway.store.tried import Tried
 from edi_gateway.transports.http.sink import WebhookSink
 from edi_gateway.web.api.hook_models import Attempt, Delivery, Endpoint, EndpointState, Trigger
 from edi_gateway.web.api.receivers import id_of, name_of
+from edi_gateway.worlds import shown
 
 _BARRED: Final = "nothing was sent"  # what the URL guard says; the addresses it names are nobody else's business
 _NOT_PUBLIC: Final = "the URL does not lead to a public address: nothing was sent"
@@ -75,7 +76,7 @@ def delivery(found: Tried) -> Delivery:
         id=row.name,
         state=row.state,
         test=not tells,
-        carrier=row.carrier,
+        carrier=shown(row.carrier) if row.carrier else None,
         tracking_number=row.tracking_number,
         sequence=row.control_number if tells else None,
         size=row.size,
