@@ -190,6 +190,20 @@ def test_two_who_ask_at_once_send_it_once(db: Database, tmp_path: Path, make: An
     assert len(set(told(db))) == len(told(db)) == 8
 
 
+@pytest.mark.parametrize("make", [in_files, one_by_one])
+def test_what_was_refused_is_sent_once_whoever_asks(db: Database, tmp_path: Path, make: Any) -> None:
+    """It lies in no delivery that could be held; the sequence of the destination keeps the others out."""
+    wired, globex = make(tmp_path)
+    owe(db, wired, parcels(8))
+    with db.write() as connection:
+        rows = outbox.pending_events(connection, EDI, 100)
+        outbox.refuse(connection, [row.outbox_id for row in rows], "not today")
+    with second_node(db) as other, ThreadPoolExecutor(4) as pool:
+        sent = [pool.submit(send, node, globex, MISSING, utc_now()) for node in (db, other, db, other)]
+        assert 8 == sum(each.result().events for each in sent)
+    assert 8 == sum(each.event_count for each in deliveries.deliveries(db))
+
+
 def test_what_became_void_is_not_told_as_if_it_stood(db: Database, tmp_path: Path) -> None:
     """Of an event that was reported in vain and cancelled since, only the cancellation counts."""
     wired, globex = in_files(tmp_path)
