@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from benchmarks import delimited, edifact, end_to_end, inbound, ingest, pull, push, results, x12
+from benchmarks import delimited, edifact, end_to_end, inbound, ingest, pull, push, results, track, x12
 from benchmarks.contest import Contest, MissingError, run
 
 _CONTESTS: Final = (
@@ -23,6 +23,7 @@ _CONTESTS: Final = (
     *pull.CONTESTS,
     *push.CONTESTS,
     *inbound.CONTESTS,
+    *track.CONTESTS,
     *end_to_end.CONTESTS,
 )
 

@@ -41,20 +41,20 @@ channels:
 
 def _ours() -> float:
     with TemporaryDirectory() as name:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         (folder / "config/carriers").mkdir(parents=True)
         gateway = _GATEWAY.format(data=folder / "data", mappings=_CHECKOUT / "mappings", port=port)
         (folder / "config/gateway.yaml").write_text(gateway, encoding="utf-8")
         (folder / "config/carriers/ups.yaml").write_text(_CARRIER, encoding="utf-8")
         command = ["edi_gateway.cli.main", "--config", str(folder / "config"), "run"]
-        with _server(command, port):
+        with server(command, port):
             return _load(port, "/inbound/ups/alerts", f"authorization: Bearer {_TOKEN}")
 
 
 def _bare() -> float:
     with TemporaryDirectory() as name:
-        port = _free_port()
-        with _server(["benchmarks.bare_fastapi", str(port), f"sqlite:///{name}/bare.db"], port):
+        port = free_port()
+        with server(["benchmarks.bare_fastapi", str(port), f"sqlite:///{name}/bare.db"], port):
             return _load(port, "/inbound")
 
 
@@ -66,7 +66,8 @@ def _load(port: int, path: str, *headers: str) -> float:
 
 
 @contextmanager
-def _server(module: Sequence[str], port: int) -> Iterator[None]:
+def server(module: Sequence[str], port: int) -> Iterator[None]:
+    """A module as a process that listens on that port."""
     environment = os.environ | {"BENCHMARK_TOKEN": _TOKEN}
     command = [sys.executable, "-m", *module]
     process = subprocess.Popen(command, cwd=_CHECKOUT, env=environment, stderr=subprocess.DEVNULL)  # noqa: S603  ours
@@ -83,7 +84,8 @@ def _server(module: Sequence[str], port: int) -> Iterator[None]:
         process.wait(60)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 

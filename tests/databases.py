@@ -32,7 +32,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_store(postgres_url: str) -> Iterator[str]:
     """One database for all the tests of a process, one after the other: making one for each takes far longer."""
-    with _made(postgres_url) as url:
+    with made(postgres_url) as url:
         database = Database(url)
         database.migrate()
         database.close()
@@ -45,7 +45,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'gateway.sqlite'}"
         return
-    with _made(request.getfixturevalue("postgres_url")) as url:
+    with made(request.getfixturevalue("postgres_url")) as url:
         yield url
 
 
@@ -65,7 +65,7 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 
 @contextmanager
-def _made(server: str) -> Iterator[str]:
+def made(server: str) -> Iterator[str]:
     name = f"t{uuid4().hex}"
     _in_postgres(f"{server}/postgres", f"CREATE DATABASE {name}")
     yield f"{server}/{name}"

@@ -127,7 +127,7 @@ async def serving(db: Database, folder: Path, patience: float = 10.0, **options:
     await gate.look()
     receiving = Receiving(db, gate, woken.append, patience=patience)
     inbound = Inbound(channels.get, receiving, Refusals(lambda *_: None), http)
-    api = make_api(db, lambda _: None, list)
+    api = make_api(db, lambda _: None, dict)
     listener = Listener(make_app(inbound, api), Place(http, folder))
     running = asyncio.create_task(listener.serve())
     try:

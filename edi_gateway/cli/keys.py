@@ -44,7 +44,7 @@ def create(
         print_json({"key": key, "customer": customer, "test": test, "scopes": sorted(scope), "expires_at": expires_at})
         return
     console.print(key, markup=False)
-    console.print("Keep it: it is not shown again.")
+    typer.echo("Keep it: it is not shown again.", err=True)
 
 
 @keys.command("list")

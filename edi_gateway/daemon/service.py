@@ -136,7 +136,7 @@ class Daemon:
     def _listen(self, loaded: Loaded) -> None:
         """Raises ConfigError where something comes by HTTP and nobody can listen for it."""
         if loaded.wired.receives or loaded.wired.feeds:
-            self._serving.listen(loaded.http, self._came_to)
+            self._serving.listen(loaded.http, self._came_to, self._poll_now)
 
     def _came_to(self, name: str) -> None:
         self._came.add(name)
@@ -197,6 +197,9 @@ class Daemon:
         )
 
     async def _poll_due(self, name: str) -> None:
+        self._poll_now(name)
+
+    def _poll_now(self, name: str) -> None:
         self._begin(f"poll {name}", partial(self._poll, name))
 
     async def _deliver_due(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -13,8 +14,10 @@ from edi_gateway.daemon.work import Work
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.partners import Channel, Feed
 from edi_gateway.pipeline.receiving import Receiving
+from edi_gateway.plugins import Asking
 from edi_gateway.store.engine import Database
-from edi_gateway.web.api.app import make_api
+from edi_gateway.web.api.app import make_api, stop_waiting
+from edi_gateway.web.api.refreshing import CarrierApis
 from edi_gateway.web.app import make_app
 from edi_gateway.web.inbound import Inbound
 from edi_gateway.web.listener import Listener, Place
@@ -35,15 +38,16 @@ class Serving:
         self._turns = turns
         self._work = work
         self._wired = wired
+        self._stop_waiting: Callable[[], None] = lambda: None
         self._listener: Listener | None = None
         self._place: Place | None = None
         self._refusals: Refusals | None = None
         self._why_not: dict[str, str] = {}
 
-    def listen(self, place: Place, wake: Callable[[str], None]) -> None:
+    def listen(self, place: Place, wake: Callable[[str], None], poll: Callable[[str], None]) -> None:
         """Listen there, unless that is done already; raises ConfigError where it cannot be.
 
-        ``wake`` is called with each channel that got something, after the commit.
+        ``wake`` is called with each channel that got something, after the commit, ``poll`` with one to be asked now.
         """
         if self._listener is not None:
             if place != self._place:
@@ -53,21 +57,20 @@ class Serving:
         receiving = Receiving(self._db, self._gate, wake)
         self._refusals = Refusals(self._let_in)
         inbound = Inbound(self._channel, receiving, self._refusals, place.options)
+        apis = CarrierApis(self._asked, poll, wake)
+        playground = place.options.playground
         api = make_api(
-            self._db,
-            self._feed,
-            self._carriers,
-            lambda: self._wired().audience,
-            wake,
-            playground=place.options.playground,
+            self._db, self._feed, self._carriers, lambda: self._wired().audience, apis, playground=playground
         )
         app = make_app(inbound, api)
         self._listener, self._place = Listener(app, place), place
+        self._stop_waiting = partial(stop_waiting, app)
         self._turns.start(_TURN, self._listener.serve)
         log.info("http.listening", address=self._listener.address)
 
     def stop(self) -> None:
         """Take no more requests, and end with the last one that is under way."""
+        self._stop_waiting()
         if self._listener:
             self._listener.stop()
 
@@ -77,9 +80,21 @@ class Serving:
     def _feed(self, customer: str) -> Feed | None:
         return next((feed for feed in self._wired().feeds if feed.customer == customer), None)
 
-    def _carriers(self) -> set[str]:
-        partners = (channel.partner.carrier for channel in self._wired().channels.values() if channel.mapping)
-        return {carrier for carrier in partners if not is_test(carrier)}
+    def _carriers(self) -> dict[str, timedelta]:
+        """Carrier → the longest silence after which a channel of it takes a number for another shipment's."""
+        gaps: dict[str, timedelta] = {}
+        for channel in self._wired().channels.values():
+            carrier = channel.partner.carrier
+            if channel.mapping and not is_test(carrier):
+                gaps[carrier] = max(gaps.get(carrier, channel.epoch_gap), channel.epoch_gap)
+        return gaps
+
+    def _asked(self) -> dict[str, list[str]]:
+        asked: dict[str, list[str]] = {}
+        for name, channel in self._wired().channels.items():
+            if isinstance(channel.source, Asking):
+                asked.setdefault(channel.partner.carrier, []).append(name)
+        return asked
 
     async def write_down(self) -> None:
         """Let everybody see how many requests were refused."""

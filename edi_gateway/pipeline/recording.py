@@ -17,7 +17,18 @@ from edi_gateway.pipeline.partners import Audience, Channel, Destination, Feed
 from edi_gateway.pipeline.reading import Reading
 from edi_gateway.pipeline.routing import owed
 from edi_gateway.pipeline.views import utc
-from edi_gateway.store import events, feed, findings, inbox, interchanges, outbox, statements, subscriptions, tracked
+from edi_gateway.store import (
+    events,
+    feed,
+    findings,
+    inbox,
+    interchanges,
+    outbox,
+    statements,
+    subscriptions,
+    tracked,
+    trackers,
+)
 from edi_gateway.store.reports import MessageReport, Prepared, prepare
 from edi_gateway.store.tables import Document, DocumentState, InterchangeState
 
@@ -138,7 +149,9 @@ class Recorder:
         subscribers = subscriptions.subscribers(connection, numbers)
         tracked.heard(connection, numbers)
         destinations = [each for each in self.audience if isinstance(each, Destination)]
-        outbox.owe(connection, list(owed(destinations, recorded.changes, subscribers)))
+        rows = list(owed(destinations, recorded.changes, subscribers))
+        silent = trackers.silent(connection, {row.shipment_id for row in rows}) if rows else ()
+        outbox.owe(connection, [row for row in rows if (row.customer, row.shipment_id) not in silent])
         feeds = [each for each in self.audience if isinstance(each, Feed)]
         feed.enter(connection, seen(feeds, recorded.changes, subscribers))
         findings.save(connection, self.document.id, found, self._known)

@@ -11,7 +11,8 @@ from sqlmodel import Field
 
 from edi_gateway.store.columns import BIG, Base, key, to, where, word
 
-EXPECTED: Final = "shipment_id IS NULL"  # as the partial index says it, and queries that use it
+EXPECTED: Final = "shipment_id IS NULL"  # as the partial indexes say it, and queries that use them
+SILENT: Final = "state = 'paused'"
 
 
 class TrackerState(StrEnum):
@@ -51,8 +52,10 @@ class Tracker(Base, table=True):
 
     __table_args__ = (
         UniqueConstraint("customer", "shipment_id"),
+        Index("ix_tracker_list", "customer", "id"),
         Index("ix_tracker_number", "customer", "tracking_number"),
         Index("ix_tracker_expected", "tracking_number", **where(EXPECTED)),
+        Index("ix_tracker_silent", "shipment_id", **where(SILENT)),
     )
 
     id: int = key()
@@ -64,6 +67,8 @@ class Tracker(Base, table=True):
     origin: Origin = Field(sa_type=word(Origin, "origin"))
     state: TrackerState = Field(default=TrackerState.ACTIVE, sa_type=word(TrackerState, "state"))
     created_at: datetime
+    deleted_at: datetime | None = None  # it is kept, paused, so that nobody makes another of the same shipment
+    fed_after: int = Field(default=0, sa_type=BIG)  # entries of the feed up to this one were of one that is deleted
 
 
 class FeedEntry(Base, table=True):

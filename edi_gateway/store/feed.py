@@ -58,7 +58,7 @@ def enter(connection: Connection, rows: Iterable[Seen]) -> None:
     seen = list(rows)
     if not seen:
         return
-    _meet(connection, [row for row in seen if row.action is Action.REPORT])
+    meet(connection, [row for row in seen if row.action is Action.REPORT])
     states = _states(connection, seen)
     tx = _transaction(connection)
     now = utc_now()
@@ -91,11 +91,28 @@ def page(db: Database, customer: str, after: Place, limit: int, *conditions: Col
                 )
             )
             .where(FEED.c.customer == customer, beyond, _settled(connection), *conditions)
+            .where(TRACKER.c.deleted_at.is_(None), FEED.c.id > TRACKER.c.fed_after)
             .order_by(FEED.c.tx, FEED.c.id)
             .limit(limit)
         )
         rows = connection.execute(wanted).all()
     return [_fed(row) for row in rows]
+
+
+def ends(db: Database, customers: Collection[str]) -> Mapping[str, Place]:
+    """Customer → the place of the last entry of its feed; those without any are left out."""
+    found: dict[str, Place] = {}
+    with db.read() as connection:
+        last = (
+            select(FEED.c.tx, FEED.c.id)
+            .where(FEED.c.customer == bindparam("whose"), _settled(connection))
+            .order_by(FEED.c.tx.desc(), FEED.c.id.desc())
+            .limit(1)
+        )
+        for customer in customers:
+            if row := connection.execute(last, {"whose": customer}).one_or_none():
+                found[customer] = Place(row.tx, row.id)
+    return found
 
 
 def _fed(row: Row[Any]) -> Fed:
@@ -117,8 +134,11 @@ def _transaction(connection: Connection) -> int:
     return number
 
 
-def _meet(connection: Connection, seen: Sequence[Seen]) -> None:
-    """Let each customer have a tracker of each shipment; one that waits for the number gets the first shipment."""
+def meet(connection: Connection, seen: Sequence[Seen]) -> None:
+    """Let each customer have a tracker of each shipment; one that waits for the number gets the first shipment.
+
+    In the transaction that records what is seen.
+    """
     wanted = {(row.customer, row.shipment_id): row for row in seen}
     missing = {key: row for key, row in wanted.items() if key not in _states(connection, wanted.values())}
     if not missing:
@@ -133,10 +153,10 @@ def _meet(connection: Connection, seen: Sequence[Seen]) -> None:
         if key := next(fits, None):
             met = {"shipment_id": missing[key].shipment_id, "carrier": missing.pop(key).carrier}
             connection.execute(update(TRACKER).where(TRACKER.c.id == row.id).values(met))
-    now = utc_now()
+    now, ids = utc_now(), _free_ids(connection, missing)
     fresh = [
         {
-            "public_id": automatic_id(row.customer, row.shipment_id),
+            "public_id": ids[row.customer, row.shipment_id],
             "customer": row.customer,
             "carrier": row.carrier,
             "tracking_number": row.tracking_number,
@@ -144,11 +164,20 @@ def _meet(connection: Connection, seen: Sequence[Seen]) -> None:
             "origin": Origin.RULE,
             "state": TrackerState.ACTIVE,
             "created_at": now,
+            "fed_after": 0,
         }
         for row in missing.values()
     ]
     if fresh:
         connection.execute(insert_new(connection, TRACKER), fresh)
+
+
+def _free_ids(connection: Connection, wanted: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], str]:
+    """A public id for each; another one where a tracker has that which moved on from a shipment that is no more."""
+    ids = {key: automatic_id(*key) for key in wanted}
+    having = select(TRACKER.c.public_id).where(among(connection.dialect.name, TRACKER.c.public_id, "ids"))
+    taken = set(connection.execute(having, {"ids": listed(connection, ids.values())}).scalars())
+    return {key: str(uuid.uuid4()) if name in taken else name for key, name in ids.items()}
 
 
 def automatic_id(customer: str, shipment_id: int) -> str:

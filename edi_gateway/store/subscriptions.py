@@ -21,14 +21,19 @@ SUBSCRIPTION: Final = METADATA.tables["subscription"]
 
 def subscribe(db: Database, customer: str, tracking_numbers: Collection[str], carrier: str = "") -> None:
     """Let a customer hear of these numbers, of that carrier or ("") whoever carries them. Again is no mistake."""
-    now, carrier = utc_now(), _of_world(customer, carrier)
+    with db.write() as connection:
+        enter(connection, customer, [(carrier, number) for number in tracking_numbers])
+
+
+def enter(connection: Connection, customer: str, numbers: Collection[tuple[str, str]]) -> None:
+    """The same of (carrier, tracking number), in the caller's transaction."""
+    now = utc_now()
     rows = [
-        {"customer": customer, "carrier": carrier, "tracking_number": number, "created_at": now}
-        for number in tracking_numbers
+        {"customer": customer, "carrier": _of_world(customer, carrier), "tracking_number": number, "created_at": now}
+        for carrier, number in numbers
     ]
     if rows:
-        with db.write() as connection:
-            connection.execute(insert_new(connection, SUBSCRIPTION), rows)
+        connection.execute(insert_new(connection, SUBSCRIPTION), rows)
 
 
 def unsubscribe(db: Database, customer: str, tracking_numbers: Collection[str], carrier: str = "") -> int:

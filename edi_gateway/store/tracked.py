@@ -65,12 +65,17 @@ def track(db: Database, channel: str, carrier: str, numbers: Collection[str]) ->
     """Track these numbers from now on, whatever was decided of them before; they are due at once."""
     with db.write() as connection:
         take_turns(connection, {carrier})
-        _add(connection, channel, carrier, numbers)
-        now = clock(connection)
-        for some in chunks(numbers):
-            these = (CHECK.c.channel == channel) & CHECK.c.tracking_number.in_(some)
-            connection.execute(update(CHECK).where(these).values({**_afresh(now), "checks": CHECK.c.checks + 1}))
-            _show(connection, carrier, some, TrackingState.ACTIVE)
+        take_up(connection, channel, carrier, numbers)
+
+
+def take_up(connection: Connection, channel: str, carrier: str, numbers: Collection[str]) -> None:
+    """The same in a transaction of the caller's, who holds the carrier."""
+    _add(connection, channel, carrier, numbers)
+    now = clock(connection)
+    for some in chunks(numbers):
+        these = (CHECK.c.channel == channel) & CHECK.c.tracking_number.in_(some)
+        connection.execute(update(CHECK).where(these).values({**_afresh(now), "checks": CHECK.c.checks + 1}))
+        _show(connection, carrier, some, TrackingState.ACTIVE)
 
 
 def untrack(db: Database, channel: str, carrier: str, numbers: Collection[str]) -> int:

@@ -6,16 +6,17 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select
 
-from edi_gateway.model import Classifier, Direction, Status, TrackingEvent, TrackingState
+from edi_gateway.model import Classifier, Direction, Status, TrackingState
 from edi_gateway.store.bulk import among, listed
-from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, shown_event
+from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT
 from edi_gateway.store.engine import Database
 from edi_gateway.store.feed import TRACKER
-from edi_gateway.store.tables import TrackerState
+from edi_gateway.store.scans import Scan, scans
+from edi_gateway.store.tables import Origin, TrackerState
 from edi_gateway.worlds import shown
 
 _COLUMNS: Final = (
@@ -24,6 +25,7 @@ _COLUMNS: Final = (
     TRACKER.c.carrier.label("asked_carrier"),
     TRACKER.c.tracking_number.label("asked_number"),
     TRACKER.c.state.label("tracker_state"),
+    TRACKER.c.origin,
     TRACKER.c.created_at,
     TRACKER.c.shipment_id,
     *(
@@ -32,13 +34,8 @@ _COLUMNS: Final = (
     ),
 )
 _WITH_SHIPMENT: Final = TRACKER.outerjoin(SHIPMENT, TRACKER.c.shipment_id == SHIPMENT.c.id)
-
-
-class Scan(NamedTuple):
-    """An event of a shipment as it stands, without its provenance. ``key`` names it towards customers."""
-
-    key: str
-    event: TrackingEvent
+_LATEST_FIRST: Final = (TRACKER.c.shipment_id.is_(None).desc(), SHIPMENT.c.epoch.desc(), TRACKER.c.id.desc())
+_STANDS: Final = TRACKER.c.deleted_at.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,7 @@ class Track:
     carrier: str  # "" while nobody knows
     tracking_number: str
     epoch: int
+    origin: Origin
     state: TrackerState
     tracking_state: TrackingState
     created_at: datetime
@@ -73,12 +71,15 @@ class Wanted:
 
 
 def by_numbers(db: Database, customer: str, numbers: Collection[str]) -> Mapping[str, Sequence[Track]]:
-    """Tracking number → the customer's trackers of it, the latest shipment first; unknown numbers are left out."""
-    theirs = select(*_COLUMNS).select_from(_WITH_SHIPMENT).where(TRACKER.c.customer == bindparam("whose"))
+    """Tracking number → the customer's trackers of it, one that waits first, then the latest shipment.
+
+    Unknown numbers are left out.
+    """
+    theirs = select(*_COLUMNS).select_from(_WITH_SHIPMENT).where(TRACKER.c.customer == bindparam("whose"), _STANDS)
     with db.read() as connection:
         these = {"whose": customer, "n": listed(connection, numbers)}
         wanted = theirs.where(among(connection.dialect.name, TRACKER.c.tracking_number, "n"))
-        rows = connection.execute(wanted.order_by(SHIPMENT.c.epoch.desc(), TRACKER.c.id.desc()), these).all()
+        rows = connection.execute(wanted.order_by(*_LATEST_FIRST), these).all()
         found: dict[str, list[Track]] = defaultdict(list)
         for track in _tracks(connection, rows):
             found[track.tracking_number].append(track)
@@ -100,7 +101,7 @@ def listing(db: Database, customer: str, wanted: Wanted, after: int, limit: int)
 
 
 def _of(customer: str) -> Select[Any]:
-    return select(*_COLUMNS).select_from(_WITH_SHIPMENT).where(TRACKER.c.customer == customer)
+    return select(*_COLUMNS).select_from(_WITH_SHIPMENT).where(TRACKER.c.customer == customer, _STANDS)
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -120,22 +121,9 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 def _tracks(connection: Connection, rows: Sequence[Row[Any]]) -> list[Track]:
     ids = [row.shipment_id for row in rows if row.shipment_id is not None]
-    scans = _scans(connection, ids) if ids else {}
+    told = scans(connection, ids) if ids else {}
     expected = _expected(connection, ids) if ids else {}
-    return [_track(row, scans.get(row.shipment_id, ()), expected.get(row.shipment_id)) for row in rows]
-
-
-def _scans(connection: Connection, shipment_ids: Sequence[int]) -> Mapping[int, Sequence[Scan]]:
-    """Shipment → its events that stand, in the order they happened."""
-    theirs = (
-        select(EVENT)
-        .where(among(connection.dialect.name, EVENT.c.shipment_id, "ids"), ~EVENT.c.retracted)
-        .order_by(EVENT.c.occurred_at, EVENT.c.id)
-    )
-    found: dict[int, list[Scan]] = defaultdict(list)
-    for row in connection.execute(theirs, {"ids": listed(connection, shipment_ids)}):
-        found[row.shipment_id].append(Scan(row.fingerprint, shown_event(row)))
-    return found
+    return [_track(row, told.get(row.shipment_id, ()), expected.get(row.shipment_id)) for row in rows]
 
 
 def _expected(connection: Connection, shipment_ids: Sequence[int]) -> Mapping[int, datetime]:
@@ -156,7 +144,7 @@ def _expected(connection: Connection, shipment_ids: Sequence[int]) -> Mapping[in
     return {row.shipment_id: row.occurred_at for row in rows}
 
 
-def _track(row: Row[Any], scans: Sequence[Scan], expected: datetime | None) -> Track:
+def _track(row: Row[Any], told: Sequence[Scan], expected: datetime | None) -> Track:
     known = row.shipment_id is not None
     return Track(
         row_id=row.tracker_id,
@@ -164,6 +152,7 @@ def _track(row: Row[Any], scans: Sequence[Scan], expected: datetime | None) -> T
         carrier=shown(row.asked_carrier),
         tracking_number=row.asked_number,
         epoch=row.epoch if known else 0,
+        origin=row.origin,
         state=row.tracker_state,
         tracking_state=row.tracking_state if known else TrackingState.ACTIVE,
         created_at=row.created_at,
@@ -176,5 +165,5 @@ def _track(row: Row[Any], scans: Sequence[Scan], expected: datetime | None) -> T
             Status(name): (datetime.fromisoformat(first), datetime.fromisoformat(last))
             for name, (first, last) in (row.milestones or {}).items()
         },
-        scans=tuple(scans),
+        scans=tuple(told),
     )

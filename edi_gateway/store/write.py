@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, bindparam, delete, update
 
 from edi_gateway.model import TrackingEvent
-from edi_gateway.store import line, rows
+from edi_gateway.store import heirs, line, rows
 from edi_gateway.store.bulk import Row, instants
 from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT, Dossier, Entry, event_values
 from edi_gateway.store.engine import chunks, reserve_ids
@@ -44,9 +44,11 @@ def write(
     _write_events(connection, entries)
     _write_provenance(connection, entries, events)
     if moved:
-        theirs = [{"this": entry.id, "shipment_id": epoch.shipment.id} for epoch, entry in moved]
+        theirs = [{"this": entry.id, "shipment_id": epoch.shipment.id} for epoch, entry, _ in moved]
         connection.execute(update(EVENT).where(EVENT.c.id == bindparam("this")), theirs)
         connection.execute(update(OUTBOX).where(OUTBOX.c.event_id == bindparam("this")), theirs)
+        now = {entry.id: epoch.shipment.id for epoch, entry, _ in moved}
+        heirs.follow(connection, now, {was: epoch.shipment.id for epoch, _, was in moved if was in gone})
     for some in chunks(gone):
         connection.execute(delete(TOLD).where(TOLD.c.shipment_id.in_(some)))
         connection.execute(delete(SHIPMENT).where(SHIPMENT.c.id.in_(some)))
@@ -83,13 +85,13 @@ def _plain(value: object, instant: Callable[[datetime], str]) -> str | None:
     return rows.structure(value) if isinstance(value, dict) else cast("str | None", value)
 
 
-def _assign(epochs: Iterable[Epoch]) -> list[tuple[Epoch, Entry]]:
-    """Point every event at its shipment; return stored ones that pointed at another."""
+def _assign(epochs: Iterable[Epoch]) -> list[tuple[Epoch, Entry, int]]:
+    """Point every event at its shipment; return stored ones that pointed at another, and at which."""
     moved = []
     for epoch in epochs:
         for entry in epoch.entries:
             if entry.id and entry.shipment is not epoch.shipment:
-                moved.append((epoch, entry))
+                moved.append((epoch, entry, entry.shipment.id if entry.shipment else 0))
             entry.shipment = epoch.shipment
     return moved
 

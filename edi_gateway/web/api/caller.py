@@ -6,23 +6,29 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Depends, Request, Response, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from edi_gateway.errors import StorageError
 from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store import api_keys
 from edi_gateway.store.api_keys import Key
 from edi_gateway.store.engine import Database
+from edi_gateway.store.trackers import Gaps
+from edi_gateway.web.api.news import News
 from edi_gateway.web.api.problems import ProblemError
+from edi_gateway.web.api.refreshing import Refreshing
 
 _NO_KEY: Final = "expected a key of this API that is valid, in the header Authorization: Bearer KEY"
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="edi-gateway"'}
 _MOST_KEYS: Final = 10_000  # whose tokens are counted at a time
 _LONGEST: Final = 200  # characters; no key is longer
+_USED: Final = 60.0  # seconds between two notes that a key is used
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +57,44 @@ class Door:
         self._find = find
         self._clock = clock
         self._tokens: OrderedDict[int, _Tokens] = OrderedDict()
+        self._used: OrderedDict[int, float] = OrderedDict()
+        self._remembering: set[asyncio.Task[None]] = set()
 
-    async def let_in(self, told: str, response: Response, scope: str) -> Caller:
-        """Whose key it is. Raises ProblemError: 401 when nobody's, 403 without the scope, 429 for too many requests."""
+    async def let_in(self, request: Request, told: str, scope: str) -> Caller:
+        """Whose key it is. Raises ProblemError: 401 when nobody's, 403 without the scope, 429 for too many requests.
+
+        The scope "" is every key's.
+        """
         key = await asyncio.to_thread(api_keys.find, self._db, told) if 0 < len(told) <= _LONGEST else None
         feed = self._find(key.customer) if key else None
         if key is None or feed is None:
             raise ProblemError(401, _NO_KEY, headers=_CHALLENGE)
-        response.headers.update(self._take(key, feed))
-        if scope not in key.scopes:
-            raise ProblemError(403, f"this key may not do that, expected one with the scope {scope}")
-        await asyncio.to_thread(api_keys.note_use, self._db, key)
+        request.state.caller = {"customer": key.customer, "key": key.handle}
+        self._take(key, feed, request.state.headers)
+        if scope:
+            demand(key.scopes, scope)
+        self._note_use(key)
         return Caller(key.whose, key.test, key.scopes, feed)
 
-    def _take(self, key: Key, feed: Feed) -> dict[str, str]:
-        """Take a token, and say in headers how many are left."""
+    def _note_use(self, key: Key) -> None:
+        """To the minute, beside the request: it does not wait for those who write, nor fail with them."""
+        now = self._clock()
+        if now - self._used.get(key.id, -_USED) < _USED:
+            return
+        self._used[key.id] = now
+        self._used.move_to_end(key.id)
+        while len(self._used) > _MOST_KEYS:
+            self._used.popitem(last=False)
+        task = asyncio.create_task(self._remember(key))
+        self._remembering.add(task)
+        task.add_done_callback(self._remembering.discard)
+
+    async def _remember(self, key: Key) -> None:
+        with suppress(StorageError):  # the next minute's request tells it
+            await asyncio.to_thread(api_keys.note_use, self._db, key)
+
+    def _take(self, key: Key, feed: Feed, headers: dict[str, str]) -> None:
+        """Take a token, and say in the answer's headers how many are left."""
         now = self._clock()
         tokens = self._tokens.setdefault(key.id, _Tokens(feed.burst, now))
         self._tokens.move_to_end(key.id)
@@ -75,14 +104,17 @@ class Door:
         tokens.at = now
         wait = 0 if tokens.left >= 1 else math.ceil((1 - tokens.left) / feed.per_second)
         tokens.left -= not wait
-        said = {
-            "RateLimit-Limit": str(feed.burst),
-            "RateLimit-Remaining": str(int(tokens.left)),
-            "RateLimit-Reset": str(math.ceil((feed.burst - tokens.left) / feed.per_second)),
-        }
+        headers["ratelimit-limit"] = str(feed.burst)
+        headers["ratelimit-remaining"] = str(int(tokens.left))
+        headers["ratelimit-reset"] = str(math.ceil((feed.burst - tokens.left) / feed.per_second))
         if wait:
-            raise ProblemError(429, "too many requests with this key", headers={**said, "Retry-After": str(wait)})
-        return said
+            raise ProblemError(429, "too many requests with this key", headers={"Retry-After": str(wait)})
+
+
+def demand(scopes: Collection[str], scope: str) -> None:
+    """Raises ProblemError where a key has not that scope."""
+    if scope not in scopes:
+        raise ProblemError(403, f"this key may not do that, expected one with the scope {scope}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +123,11 @@ class Context:
 
     db: Database
     door: Door
-    carriers: Callable[[], Collection[str]]
+    carriers: Callable[[], Gaps]
     audience: Callable[[], Audience]
+    refreshing: Refreshing
     wake: Callable[[str], None]  # has the documents of a channel processed
-    playground: bool  # whether people may try things out at pages of ours
+    news: News
 
 
 def _context(request: Request) -> Context:
@@ -107,15 +140,20 @@ _Told = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 Gateway = Annotated[Context, Depends(_context)]
 
 
-async def _reader(gateway: Gateway, told: _Told, response: Response) -> Caller:
-    return await gateway.door.let_in(told.credentials if told else "", response, "read")
+def caller(scope: str) -> Callable[[Request, Context, HTTPAuthorizationCredentials | None], Awaitable[Caller]]:
+    """A dependency: who asks, with a key of that scope."""
+
+    async def let_in(request: Request, gateway: Gateway, told: _Told) -> Caller:
+        return await gateway.door.let_in(request, told.credentials if told else "", scope)
+
+    return let_in
 
 
-async def _hooking(gateway: Gateway, told: _Told, response: Response) -> Caller:
-    return await gateway.door.let_in(told.credentials if told else "", response, "webhooks")
-
-
-Hooking = Annotated[Caller, Depends(_hooking)]
+Anyone = Annotated[Caller, Depends(caller(""))]
+"""Who asks, with a key of any scope."""
+Hooking = Annotated[Caller, Depends(caller("webhooks"))]
 """Who asks, with a key that may say where notifications go, and have them sent again."""
-Reader = Annotated[Caller, Depends(_reader)]
+Reader = Annotated[Caller, Depends(caller("read"))]
 """Who asks, with a key that may read."""
+Tracking = Annotated[Caller, Depends(caller("trackers"))]
+"""Who asks, with a key that may change what is tracked."""

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from edi_gateway.pipeline.partners import Destination
 from edi_gateway.store import catch_up as store
 from edi_gateway.store.catch_up import Span, Standing
-from edi_gateway.web.api import cursors
+from edi_gateway.web.api import cursors, telling
 from edi_gateway.web.api.caller import Gateway, Hooking, Reader
 from edi_gateway.web.api.cursors import Cursor
 from edi_gateway.web.api.hook_models import Moment, Replayed
-from edi_gateway.web.api.models import Event, Input, event_of
+from edi_gateway.web.api.models import Event, Input
 from edi_gateway.web.api.problems import ProblemError, problems
 from edi_gateway.web.api.receivers import destinations, name_of
 from edi_gateway.web.api.resending import resend
@@ -152,7 +152,7 @@ def _missing(found: Sequence[store.Missing], named: Mapping[str, Destination]) -
             owed_at=each.owed_at,
             carrier=each.event.carrier,
             tracking_number=each.event.tracking_number,
-            event=event_of(each.key, each.event),
+            event=Event.model_validate(telling.event(each.key, each.event)),
         )
         for each in found
     ]

@@ -1,36 +1,42 @@
-"""Cursors: places in a list that a customer hands back unread."""
+"""Lists: their pages, their filters, and cursors, places that a customer hands back unread."""
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import Query
 
-from edi_gateway.web.api.problems import ProblemError
+_DIGITS: Final = 16  # of a number: up to 2^63 - 1, as large as a database takes
+_NUMBER: Final = f"[0-7][0-9a-f]{{{_DIGITS - 1}}}"
+_EXAMPLE: Final = f"{1_204:0{_DIGITS}x}"
 
-_LARGEST = 2**63 - 1
-
-Cursor = Annotated[str, Query(max_length=100, description="next of the page before", examples=["MTI"])]
+Cursor = Annotated[str, Query(pattern=f"^({_NUMBER})?$", description="next of the page before", examples=[_EXAMPLE])]
 """A place in a list that is ordered by one number."""
+FeedCursor = Annotated[
+    str, Query(pattern=f"^({_NUMBER}{_NUMBER})?$", description="next of the page before", examples=[_EXAMPLE * 2])
+]
+"""A place in the feed."""
+Limit = Annotated[int, Query(ge=1, le=200, description="entries of a page, at most", examples=[50])]
+
+
+def only(what: str, example: str) -> Any:
+    """A filter of a list."""
+    return Query(description=f"only {what}", examples=[example])
 
 
 def written(*numbers: int) -> str:
     """The numbers as a cursor."""
-    return base64.urlsafe_b64encode(".".join(map(str, numbers)).encode()).decode().rstrip("=")
+    return "".join(f"{number:0{_DIGITS}x}" for number in numbers)
+
+
+def is_one(told: str) -> bool:
+    """Whether that is a `Cursor`, or none."""
+    return re.fullmatch(f"({_NUMBER})?", told) is not None
 
 
 def read(cursor: str, count: int) -> Sequence[int]:
-    """The numbers of a cursor, zeros for none. Raises ProblemError for what is no cursor of ours."""
-    if not cursor:
-        return (0,) * count
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-        numbers = [int(part) for part in text.split(".") if part.isdigit() and len(part) < 20]
-    except (binascii.Error, UnicodeError, ValueError):
-        numbers = []
-    if len(numbers) != count or max(numbers) > _LARGEST:
-        raise ProblemError(400, "after is no cursor of this list", [("query.after", "not a cursor that was given")])
-    return numbers
+    """The numbers of a cursor of that many, zeros for none; its form was seen to when the request was read."""
+    starts = range(0, count * _DIGITS, _DIGITS)
+    return [int(cursor[start : start + _DIGITS] or "0", 16) for start in starts]

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingEvent, TrackingState
+from edi_gateway.model import Classifier, Direction, Status, TimeBasis, TrackingState
 from edi_gateway.store.tables import TrackerState
-from edi_gateway.store.tracks import Scan, Track
+from edi_gateway.web.api.refreshing import Refresh
 
 MOST_NUMBERS = 200
 TrackingNumber = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 CarrierName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[A-Za-z0-9_-]*$")]
+TrackerId = Annotated[
+    UUID,
+    Path(
+        description="id of the shipment, and of your tracker of it", examples=["0d6f6a1e-5d7b-4f0a-9f55-1f0a3f6f2b11"]
+    ),
+]
 
 
 class Input(BaseModel):
@@ -97,9 +105,18 @@ class Item(Input):
 class TrackRequest(Input):
     """Which shipments to look up."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"tracking_number": "VP300200101"}]}]})
+
     items: list[Item] = Field(min_length=1, max_length=MOST_NUMBERS)
-    subscribe: bool = Field(default=False, description="hear of unknown numbers from now on; needs the scope trackers")
-    events: bool = Field(default=True, description="false: without tracking_events")
+    subscribe: StrictBool = Field(
+        default=False, description="track unknown numbers from now on; needs the scope trackers"
+    )
+    events: StrictBool = Field(default=True, description="false: without tracking_events")
+    refresh: Literal["no", "wait"] = Field(
+        "no",
+        description="wait: carriers that can be asked are asked now, and the answer waits for them, up to 25 s",
+        examples=["no"],
+    )
 
 
 class ItemProblem(BaseModel):
@@ -116,6 +133,7 @@ class Result(BaseModel):
     carrier: str
     shipment: Shipment | None = Field(description="the latest that bore the number")
     earlier: list[str] = Field(default_factory=list, description="ids of earlier shipments of the number")
+    refresh: Refresh | None = Field(None, description="with refresh: wait, what came of asking the carrier")
     error: ItemProblem | None = None
 
 
@@ -129,7 +147,7 @@ class Shipments(BaseModel):
     """A page of shipments."""
 
     shipments: list[Shipment]
-    next: str | None = Field(description="the cursor of the next page, as ?after=", examples=["MTI"])
+    next: str | None = Field(description="the cursor of the next page, as ?after=", examples=["00000000000004b4"])
 
 
 class FedEvent(BaseModel):
@@ -147,51 +165,7 @@ class Events(BaseModel):
     """A page of the feed."""
 
     events: list[FedEvent]
-    next: str = Field(description="the cursor to ask with next, also when there was nothing", examples=["MC4w"])
-
-
-def event_model(scan: Scan) -> Event:
-    """A tracking event as the API gives it."""
-    return event_of(scan.key, scan.event)
-
-
-def event_of(key: str, event: TrackingEvent) -> Event:
-    """The same of an event and its id."""
-    return Event(
-        id=key,
-        status=event.status,
-        reason=event.reason,
-        classifier=event.classifier,
-        direction=event.direction,
-        occurred_at=event.occurred_at,
-        date_only=event.date_only,
-        time_basis=event.time_basis,
-        piece=event.piece,
-        text=event.text,
-        location=Place(name=event.location.name, unlocode=event.location.unlocode, country=event.location.country),
-        signatory=event.signatory,
-        references={qualifier: list(values) for qualifier, values in event.references.items()},
-        raw=Code(code=event.raw_code, list=event.code_list, agency=event.code_agency, reason=event.raw_reason),
-    )
-
-
-def shipment_model(track: Track, *, events: bool = True) -> Shipment:
-    """A shipment as the API gives it."""
-    delivered = track.milestones.get(Status.DELIVERED)
-    return Shipment(
-        id=track.id,
-        carrier=track.carrier,
-        tracking_number=track.tracking_number,
-        epoch=track.epoch,
-        status=track.status,
-        reason=track.reason,
-        direction=track.direction,
-        status_at=track.status_at,
-        estimated_delivery_at=track.estimated_delivery_at,
-        delivered_at=delivered[0].astimezone(UTC) if delivered and track.status is Status.DELIVERED else None,
-        state=track.state,
-        tracking_state=track.tracking_state,
-        created_at=track.created_at,
-        milestones={status: Milestone(first=first, last=last) for status, (first, last) in track.milestones.items()},
-        tracking_events=[event_model(scan) for scan in track.scans] if events else [],
+    next: str = Field(
+        description="the cursor to ask with next, also when there was nothing",
+        examples=["000000000000000000000000000004b4"],
     )

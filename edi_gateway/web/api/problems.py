@@ -6,13 +6,22 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from edi_gateway.errors import StorageError
+from edi_gateway.store.engine import storable
+
+log = structlog.get_logger()
 MEDIA_TYPE: Final = "application/problem+json"
+_METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_MOST_ERRORS: Final = 20  # are told
+_LONGEST: Final = 200  # characters of what is told of one: the client's own words are in it
 
 
 class Field_(BaseModel):  # noqa: N801 -- pydantic's Field is another
@@ -62,7 +71,7 @@ def answer(
         status=status,
         detail=detail,
         request_id=request.state.request_id,
-        errors=[Field_(field=field, reason=reason) for field, reason in errors],
+        errors=[Field_(field=_told(field), reason=_told(reason)) for field, reason in errors[:_MOST_ERRORS]],
     )
     return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
 
@@ -83,16 +92,36 @@ def handle_problems(app: FastAPI) -> None:
 
     async def other(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return answer(request, error.status_code, str(error.detail), headers=error.headers)
+        headers = error.headers
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": ", ".join(sorted(_methods(request)))}
+        return answer(request, error.status_code, str(error.detail), headers=headers)
 
+    async def unavailable(request: Request, error: Exception) -> JSONResponse:
+        log.error("api.unavailable", why=str(error))
+        return answer(request, 503, "the gateway cannot answer now, try again", headers={"Retry-After": "5"})
+
+    app.add_exception_handler(StorageError, unavailable)
     app.add_exception_handler(ProblemError, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, other)
 
 
+def _told(said: str) -> str:
+    return storable(said[:_LONGEST])
+
+
+def _methods(request: Request) -> set[str]:
+    """What may be done with the path, by whichever route."""
+    ways = ((method, {**request.scope, "method": method}) for method in _METHODS)
+    routes = request.app.routes
+    methods = {method for method, scope in ways if any(each.matches(scope)[0] is Match.FULL for each in routes)}
+    return methods | {"HEAD"} if "GET" in methods else methods
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The answers of a route besides its success, for its description."""
     return {
-        status: {"model": Problem, "description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {}}}
+        status: {"model": Problem, "description": HTTPStatus(status).phrase}  # described as the problem by description
         for status in statuses
     }

@@ -4,170 +4,204 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Final
-from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from edi_gateway.model import Status, number_of
-from edi_gateway.store import feed, subscriptions, tracks
+from edi_gateway.store import feed, tracks
+from edi_gateway.store.asking import Number
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import TrackerState
 from edi_gateway.store.tracks import Track, Wanted
-from edi_gateway.web.api import cursors
-from edi_gateway.web.api.caller import Gateway, Reader
+from edi_gateway.web.api import cursors, telling
+from edi_gateway.web.api.caller import Caller, Context, Gateway, Reader
+from edi_gateway.web.api.cursors import Cursor, FeedCursor, Limit, only
 from edi_gateway.web.api.models import (
     CarrierName,
     Events,
-    FedEvent,
     Item,
-    ItemProblem,
-    Result,
     Shipment,
     Shipments,
     TrackAnswer,
+    TrackerId,
     TrackingNumber,
     TrackRequest,
-    event_of,
-    shipment_model,
 )
 from edi_gateway.web.api.problems import ProblemError, problems
+from edi_gateway.web.api.refreshing import Refresh
 from edi_gateway.web.api.rehearsal import known_carriers, rehearse
+from edi_gateway.web.api.requesting import UnknownCarrierError, make, wished
+from edi_gateway.web.api.telling import Said
 from edi_gateway.worlds import shown
 
-_LOOK: Final = 0.25  # seconds between two looks of one who waits
 _LONGEST_WAIT: Final = 30
-_PAGE: Final = 200
-Cursor = Annotated[str, Query(max_length=100, description="next of the page before")]
-Limit = Annotated[int, Query(ge=1, le=_PAGE, description="entries of a page, at most")]
+_TAGS: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
 router = APIRouter(prefix="/v1", tags=["shipments"])
 
 
-@router.post("/track", responses=problems(400, 401, 403, 422, 429), summary="Look up to 200 numbers up")
-async def track(asked: TrackRequest, who: Reader, gateway: Gateway) -> TrackAnswer:
-    """Each item is answered on its own: with the latest shipment of its number, or with why there is none."""
+@router.post("/track", summary="Look up to 200 numbers up", response_model=TrackAnswer)
+async def track(asked: TrackRequest, who: Reader, gateway: Gateway) -> Response:
+    """Each item is answered on its own: with the latest shipment of its number, or with why there is none.
+
+    With refresh: wait, each says as well what came of asking its carrier; what is known is told in any case.
+    """
     if asked.subscribe and "trackers" not in who.scopes:
         raise ProblemError(403, "this key may not subscribe, expected one with the scope trackers")
     await rehearse(who, gateway, ((item.carrier, item.tracking_number) for item in asked.items), anew=False)
+    if asked.subscribe:
+        await _subscribe(gateway, who, asked)
+    came = await _refreshed(gateway, who, asked) if asked.refresh == "wait" else {}
     known = known_carriers(who, gateway.carriers())
-    return await asyncio.to_thread(_answer, gateway.db, who.customer, asked, known)
+    return await asyncio.to_thread(_answer, gateway.db, who.customer, asked, known, came)
 
 
-@router.get("/shipments", responses=problems(400, 401, 403, 422, 429), summary="List shipments")
+@router.get("/shipments", summary="List shipments", response_model=Shipments)
 async def list_shipments(
     who: Reader,
     gateway: Gateway,
-    carrier: Annotated[CarrierName | None, Query(description="only of this carrier")] = None,
-    tracking_number: Annotated[TrackingNumber | None, Query(description="only of this number")] = None,
-    status: Annotated[Status | None, Query(description="only where this is the current status")] = None,
-    state: Annotated[TrackerState | None, Query(description="only in this state")] = None,
+    carrier: Annotated[CarrierName | None, only("of this carrier", "velopost")] = None,
+    tracking_number: Annotated[TrackingNumber | None, only("of this number", "VP300200101")] = None,
+    status: Annotated[Status | None, only("where this is the current status", "DELIVERED")] = None,
+    state: Annotated[TrackerState | None, only("in this state", "active")] = None,
     after: Cursor = "",
     limit: Limit = 50,
-) -> Shipments:
+) -> Response:
     """The shipments that are yours, in the order in which they became known."""
     [last] = cursors.read(after, 1)
     number = number_of(tracking_number) if tracking_number else None
     known = known_carriers(who, gateway.carriers())
     wanted = Wanted(known.get((carrier or "").lower(), carrier), number, status, state)
-    found = await asyncio.to_thread(tracks.listing, gateway.db, who.customer, wanted, last, limit + 1)
-    more = cursors.written(found[limit - 1].row_id) if len(found) > limit else None
-    return Shipments(shipments=[shipment_model(each) for each in found[:limit]], next=more)
+    return await asyncio.to_thread(_page, gateway.db, who.customer, wanted, last, limit)
 
 
 @router.get(
     "/shipments/{id}",
-    responses=problems(400, 401, 403, 404, 422, 429) | {304: {"description": "as you know it (If-None-Match)"}},
+    responses=problems(404) | {304: {"description": "as you know it (If-None-Match)"}},
     summary="One shipment",
     response_model=Shipment,
 )
 async def one_shipment(
-    id: UUID,  # noqa: A002 -- as the path has it
-    request: Request,
-    response: Response,
+    id: TrackerId,  # noqa: A002 -- as the path has it
     who: Reader,
     gateway: Gateway,
-) -> Response | Shipment:
+    if_none_match: Annotated[str, Header(description="the ETag that you know", examples=['"4c2e"'])] = "",
+) -> Response:
     """The whole shipment with its history."""
-    found = await asyncio.to_thread(tracks.by_id, gateway.db, who.customer, str(id))
-    if found is None:
+    response = await asyncio.to_thread(_whole, gateway.db, who.customer, str(id))
+    if response is None:
         raise ProblemError(404, "there is no such shipment")
-    said = shipment_model(found)
-    tag = f'"{hashlib.sha256(said.model_dump_json().encode()).hexdigest()[:32]}"'
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers={"ETag": tag})
-    response.headers["ETag"] = tag
-    return said
+    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
+    known = tag in _TAGS.findall(if_none_match) or if_none_match.strip() == "*"
+    answer = Response(status_code=304) if known else response
+    answer.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
+    return answer
 
 
-@router.get("/events", responses=problems(400, 401, 403, 422, 429), summary="The feed of events")
+@router.get("/events", summary="The feed of events", response_model=Events)
 async def events(
     who: Reader,
     gateway: Gateway,
-    after: Cursor = "",
+    after: FeedCursor = "",
     limit: Limit = 100,
-    wait: Annotated[int, Query(ge=0, le=_LONGEST_WAIT, description="seconds to wait while there is nothing")] = 0,
-) -> Events:
+    wait: Annotated[
+        int, Query(ge=0, le=_LONGEST_WAIT, description="seconds to wait while there is nothing", examples=[0])
+    ] = 0,
+) -> Response:
     """Every event once, in an order that never changes: ask again with next, and nothing is missed."""
-    place = feed.Place(*cursors.read(after, 2))
+    place = seen = feed.Place(*cursors.read(after, 2))
     until = time.monotonic() + wait
     while not (found := await asyncio.to_thread(feed.page, gateway.db, who.customer, place, limit)):
-        if time.monotonic() + _LOOK > until:
+        beyond = await gateway.news.beyond(who.customer, seen, until - time.monotonic())
+        if beyond is None:
             break
-        await asyncio.sleep(_LOOK)
+        seen = beyond  # where there is nothing for the customer after all, it waits for what comes then
     end = found[-1].place if found else place
-    return Events(events=[_fed(each) for each in found], next=cursors.written(*end))
+    return telling.answer({"events": [telling.fed(each) for each in found], "next": cursors.written(*end)})
 
 
-def _fed(entry: feed.Fed) -> FedEvent:
-    return FedEvent(
-        action=entry.action.value,
-        shipment=entry.tracker_id,
-        carrier=entry.event.carrier,
-        tracking_number=entry.event.tracking_number,
-        event=event_of(entry.key, entry.event),
-        recorded_at=entry.created_at,
-    )
+def _whole(db: Database, customer: str, tracker_id: str) -> Response | None:
+    found = tracks.by_id(db, customer, tracker_id)
+    return telling.answer(telling.shipment(found)) if found else None
 
 
-def _answer(db: Database, customer: str, asked: TrackRequest, known: Mapping[str, str]) -> TrackAnswer:
-    numbers = [number_of(item.tracking_number) for item in asked.items]
-    found = tracks.by_numbers(db, customer, set(numbers))
-    if asked.subscribe:
-        missing = {
-            (number, known.get(item.carrier.lower(), ""))
-            for item, number in zip(asked.items, numbers, strict=True)
-            if number not in found and (not item.carrier or item.carrier.lower() in known)
-        }
-        for carrier in {carrier for _, carrier in missing}:
-            theirs = [number for number, of in missing if of == carrier]
-            subscriptions.subscribe(db, customer, theirs, carrier)
-    results = [
-        _result(item, found.get(number, ()), known, subscribed=asked.subscribe, events=asked.events)
-        for item, number in zip(asked.items, numbers, strict=True)
-    ]
-    return TrackAnswer(results=results)
+def _page(db: Database, customer: str, wanted: Wanted, last: int, limit: int) -> Response:
+    found = tracks.listing(db, customer, wanted, last, limit + 1)
+    more = cursors.written(found[limit - 1].row_id) if len(found) > limit else None
+    return telling.answer({"shipments": [telling.shipment(each) for each in found[:limit]], "next": more})
 
 
-def _result(item: Item, found: Sequence[Track], known: Mapping[str, str], *, subscribed: bool, events: bool) -> Result:
+async def _subscribe(gateway: Context, who: Caller, asked: TrackRequest) -> None:
+    """Track the numbers of which nothing is known."""
+    known = known_carriers(who, gateway.carriers())
+    found = await asyncio.to_thread(tracks.by_numbers, gateway.db, who.customer, _numbers(asked))
+    wishes = []
+    for item in asked.items:
+        with suppress(UnknownCarrierError):
+            wish = wished(item, known)
+            if not _fitting(found.get(wish.tracking_number, ()), shown(wish.carrier)):
+                wishes.append(wish)
+    if wishes:
+        await make(gateway, who, wishes)
+
+
+async def _refreshed(gateway: Context, who: Caller, asked: TrackRequest) -> Mapping[Number, Refresh]:
+    """Have the carriers of these shipments asked, and wait for them; nobody asks for test data."""
+    if who.test:
+        return {}
+    found = await asyncio.to_thread(tracks.by_numbers, gateway.db, who.customer, _numbers(asked))
+    known = known_carriers(who, gateway.carriers())
+    numbers = set()
+    for item in asked.items:
+        number = number_of(item.tracking_number)
+        for track in _fitting(found.get(number, ()), known.get(item.carrier.lower(), item.carrier))[:1]:
+            numbers.add((track.carrier, number))
+    return await gateway.refreshing.now(who.customer, numbers)
+
+
+def _numbers(asked: TrackRequest) -> set[str]:
+    return {number_of(item.tracking_number) for item in asked.items}
+
+
+def _fitting(found: Sequence[Track], carrier: str) -> list[Track]:
+    return [track for track in found if not carrier or track.carrier in {carrier, ""}]
+
+
+def _answer(
+    db: Database, customer: str, asked: TrackRequest, known: Mapping[str, str], came: Mapping[Number, Refresh]
+) -> Response:
+    found = tracks.by_numbers(db, customer, _numbers(asked))
+    results = []
+    for item in asked.items:
+        result = _result(item, found.get(number_of(item.tracking_number), ()), known, events=asked.events)
+        if asked.refresh == "wait":
+            number = result["carrier"], number_of(item.tracking_number)
+            result["refresh"] = came.get(number, Refresh.NOT_ASKED)
+        results.append(result)
+    return telling.answer({"results": results})
+
+
+def _result(item: Item, found: Sequence[Track], known: Mapping[str, str], *, events: bool) -> Said:
     carrier = shown(known.get(item.carrier.lower(), item.carrier))
-    fitting = [track for track in found if not carrier or track.carrier in {carrier, ""}]
+    said: Said = {
+        "tracking_number": item.tracking_number,
+        "carrier": carrier,
+        "shipment": None,
+        "earlier": [],
+        "error": None,
+        "refresh": None,
+    }
+    fitting = _fitting(found, carrier)
     if fitting:
         latest, *earlier = fitting
-        return Result(
-            tracking_number=item.tracking_number,
-            carrier=latest.carrier,
-            shipment=shipment_model(latest, events=events),
-            earlier=[track.id for track in earlier],
-        )
+        shipment = telling.shipment(latest, events=events)
+        return said | {"carrier": latest.carrier, "shipment": shipment, "earlier": [track.id for track in earlier]}
     if carrier and item.carrier.lower() not in known:
-        problem = ItemProblem(code="unknown_carrier", message=f"there is no carrier {item.carrier}")
-    else:
-        message = "nothing is known of this number yet"
-        if subscribed:
-            message += "; you will hear of it from now on"
-        problem = ItemProblem(code="not_found", message=message)
-    return Result(tracking_number=item.tracking_number, carrier=carrier, shipment=None, error=problem)
+        return said | {"error": {"code": "unknown_carrier", "message": f"there is no carrier {item.carrier}"}}
+    return said | {"error": {"code": "not_found", "message": "nothing is known of this number yet"}}
