@@ -32,6 +32,8 @@ def _cover(value: object) -> SecretStr:
 
 
 def _resolve(reference: SecretStr, _handler: object) -> SecretStr:
+    if isinstance(reference, KeptSecret):
+        return reference
     found = _REFERENCE.fullmatch(reference.get_secret_value())
     if found is None:
         raise ValueError("write a reference such as ${env:NAME}, never the secret itself")

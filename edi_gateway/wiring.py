@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from edi_gateway.config import configured, load
+from edi_gateway.config.endpoints import wired_endpoints
 from edi_gateway.config.http import Http
 from edi_gateway.errors import ConfigError, RefusedError
 from edi_gateway.mapping.harmonize import Partner
@@ -23,6 +24,7 @@ from edi_gateway.pipeline.notifying import provable
 from edi_gateway.pipeline.partners import Audience, Callback, Channel, Destination, Feed, Notifying, Outlet
 from edi_gateway.pipeline.simulating import MAPPING, simulated
 from edi_gateway.plugins import Encoder, Receiver, Sink, Source
+from edi_gateway.store.tables import WebhookEndpoint
 from edi_gateway.transforms.pgp import prove_decrypt, prove_encrypt
 from edi_gateway.transports.api_poll.registration import Registration
 from edi_gateway.transports.http.instructions import secret_of, token_of
@@ -65,6 +67,11 @@ class Wired:
         sources = (channel.source.close() for channel in self.channels.values())
         sinks = (receiver.sink.close() for receiver in self.receivers)
         await asyncio.gather(*sources, *sinks, return_exceptions=True)
+
+
+def with_endpoints(wired: Wired, rows: Iterable[WebhookEndpoint]) -> Wired:
+    """The same with the webhook endpoints that customers made."""
+    return replace(wired, destinations=[*wired.destinations, *wired_endpoints(rows, wired.feeds)])
 
 
 def carry_over(old: Wired, new: Wired) -> tuple[Wired, list[tuple[str, Source | Receiver | Sink]]]:

@@ -14,10 +14,10 @@ from edi_gateway.pipeline.partners import Destination
 from edi_gateway.pipeline.seal import reissue
 from edi_gateway.pipeline.views import standing_of, utc
 from edi_gateway.store import deliveries as store
-from edi_gateway.store import endpoints, statements
+from edi_gateway.store import endpoints, hooks, statements
 from edi_gateway.store.engine import Database
 from edi_gateway.store.tables import Delivery, DeliveryState, Outcome
-from edi_gateway.wiring import wire
+from edi_gateway.wiring import wire, with_endpoints
 
 _ATTEMPT: Final = ("number", "started_at", "finished_at", "outcome", "status", "milliseconds", "detail", "answer")
 deliveries = typer.Typer(no_args_is_help=True, help="Every outbound file and every attempt to deliver it.")
@@ -126,7 +126,7 @@ def reissue_delivery(
     settings: Settings = context.obj
     with settings.database() as db:
         old, attempts = store.delivery(db, number)
-        destination = _destination(settings, old)
+        destination = _destination(db, settings, old)
         new, _ = store.delivery(db, reissue(db, destination, number, utc_now(), although_delivered=although_delivered))
     left_out = old.event_count - new.event_count
     console.print(
@@ -156,8 +156,8 @@ def _when(db: Database, destination: str, what: str) -> str:
     return f"{destination} is not sent to now: see edi-gateway destinations show {destination}"
 
 
-def _destination(settings: Settings, delivery: Delivery) -> Destination:
-    for destination in wire(settings.config()).destinations:
+def _destination(db: Database, settings: Settings, delivery: Delivery) -> Destination:
+    for destination in with_endpoints(wire(settings.config()), hooks.endpoints(db)).destinations:
         if destination.name == delivery.destination:
             return destination
     if delivery.acknowledges:

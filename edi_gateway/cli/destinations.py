@@ -13,7 +13,7 @@ from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.health import tell_health
 from edi_gateway.pipeline.views import standing_of, utc
-from edi_gateway.store import endpoints
+from edi_gateway.store import endpoints, hooks
 from edi_gateway.store.endpoints import Standing
 from edi_gateway.store.engine import Database
 
@@ -26,7 +26,7 @@ def list_destinations(context: typer.Context, as_json: bool = typer.Option(False
     """Every destination, its health, and what waits for it: events to be sealed, sealed files, dead letters."""
     settings: Settings = context.obj
     with settings.database() as db:
-        found = endpoints.standing(db, _configured(settings))
+        found = endpoints.standing(db, _configured(db, settings))
     show([_row(one) for one in found], as_json=as_json, empty="No destination is configured.", columns=_COLUMNS)
 
 
@@ -73,12 +73,13 @@ def disable_destination(
     console.print(f"{text(name)} is disabled: what is on its way is finished, nothing else is sent")
 
 
-def _configured(settings: Settings) -> list[str]:
-    return sorted(configured_names(settings.folder)[1])
+def _configured(db: Database, settings: Settings) -> list[str]:
+    made = {each.destination for each in hooks.endpoints(db)}  # by customers
+    return sorted(configured_names(settings.folder)[1] | made)
 
 
 def _one(db: Database, settings: Settings, name: str) -> Standing:
-    configured = _configured(settings)
+    configured = _configured(db, settings)
     for one in endpoints.standing(db, configured):
         if one.endpoint.destination == name:
             return one

@@ -14,11 +14,11 @@ from edi_gateway.cli.run import configure_log
 from edi_gateway.cli.settings import Settings
 from edi_gateway.errors import TransientError
 from edi_gateway.pipeline.replay import Replay, Tally
-from edi_gateway.store import replays
+from edi_gateway.store import hooks, replays
 from edi_gateway.store.engine import Database
 from edi_gateway.store.replays import Chosen
 from edi_gateway.store.tables import Action
-from edi_gateway.wiring import Wired, wire
+from edi_gateway.wiring import Wired, wire, with_endpoints
 
 _INTERRUPTED = 130
 
@@ -45,6 +45,7 @@ def replay(
     configure_log(config.installation.gateway.log.format, "error")
     wired = wire(config)
     with settings.database() as db:
+        wired = with_endpoints(wired, hooks.endpoints(db))
         if abandon:
             console.print(f"{replays.abandon(db)} documents are not to be read again any more")
             return

@@ -17,7 +17,7 @@ from edi_gateway.config.names import configured_names
 from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.views import standing_of, stranded_line, utc
-from edi_gateway.store import endpoints
+from edi_gateway.store import endpoints, hooks
 from edi_gateway.store.alarms import alarms
 from edi_gateway.store.endpoints import Standing
 from edi_gateway.store.engine import Database
@@ -98,7 +98,7 @@ def _stranded(db: Database, settings: Settings) -> list[Stranded]:
     except ConfigError as error:
         print(f"whether anything waits for partners that are gone is not known: {error}", file=sys.stderr)
         return []
-    return stranded(db, channels, destinations)
+    return stranded(db, channels, destinations | {each.destination for each in hooks.endpoints(db)})
 
 
 def _missed(db: Database, settings: Settings) -> Mapping[str, int]:

@@ -19,7 +19,7 @@ from edi_gateway.pipeline.partners import ALL, Trigger
 from edi_gateway.quantities import Duration, Size
 
 EventWord = Literal["all", "status_changes", "reason_changes", "estimated_delivery_changes"]
-_TRIGGERS: Final[Mapping[str, str]] = {
+TRIGGERS: Final[Mapping[str, str]] = {
     "all": ALL,
     "status_changes": Trigger.STATUS,
     "reason_changes": Trigger.REASON,
@@ -129,7 +129,7 @@ class DestinationOptions(Section):
 def triggers(options: DestinationOptions, *, one_by_one: bool) -> frozenset[str]:
     """What a destination wants to hear of."""
     words = options.events or ("status_changes" if one_by_one else "all",)
-    return frozenset(_TRIGGERS[word] for word in words)
+    return frozenset(TRIGGERS[word] for word in words)
 
 
 def misplaced(located: Located, loc: Loc, *, one_by_one: bool) -> Iterator[str]:

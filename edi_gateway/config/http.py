@@ -9,14 +9,27 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr
 
 from edi_gateway.config.fields import Section, as_list
 from edi_gateway.quantities import Duration, Size
+from edi_gateway.secrets import Secret
 
 _ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})")
+_SHORTEST: Final = 32  # bytes
 _SECOND: Final = timedelta(seconds=1)
 _NONE: Final = timedelta(0)
+
+
+def _is_long(secret: SecretStr) -> SecretStr:
+    length = len(secret.get_secret_value().encode())
+    if length < _SHORTEST:
+        raise ValueError(f"the secret has {length} bytes, expected at least {_SHORTEST}: openssl rand -hex 32")
+    return secret
+
+
+MasterSecret = Annotated[Secret, AfterValidator(_is_long)]
+"""What other secrets are derived from."""
 
 
 def _is_address(text: str) -> str:
@@ -43,6 +56,8 @@ class Tls(Section):
 class Http(Section):
     """The HTTP server."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     address: Annotated[str, AfterValidator(_is_address)] = Field(
         "127.0.0.1:8080", description="address and port to listen on"
     )
@@ -59,6 +74,11 @@ class Http(Section):
     )
     max_waiting: Size = Field(
         200_000_000, ge=1, description="bytes of bodies that are being read or committed; more are refused with 503"
+    )
+    webhook_secrets: MasterSecret | None = Field(
+        None,
+        description="reference to a text of at least 32 bytes, from which the secrets of webhook endpoints that"
+        " customers make are worked out; without it they can make none",
     )
     header_timeout: Annotated[Duration, Field(gt=_NONE)] = Field(
         10 * _SECOND, description="how long a client may take to send a request's headers, or the next request"

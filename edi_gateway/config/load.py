@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from os.path import normpath
@@ -104,7 +104,8 @@ def load_config(folder: Path) -> Config:
     problems += one_sequence(destinations)
     if problems or gateway is None:
         raise ConfigError(*sorted(set(problems), key=_place))
-    live = [file.model.feed() for file in customers if file.model and file.model.api]
+    secrets = gateway.http.webhook_secrets
+    live = [replace(file.model.feed(), webhook_secrets=secrets) for file in customers if file.model and file.model.api]
     feeds = (*live, *map(feed_in_test, live))
     return Config(load_installation(folder), tuple(channels), tuple(destinations), feeds)
 

@@ -24,6 +24,7 @@ from edi_gateway.config.rules import Rule, wanted
 from edi_gateway.pipeline import partners
 from edi_gateway.quantities import Duration, Size
 from edi_gateway.transforms.options import Unpack
+from edi_gateway.transports.http.sink import Pass
 
 _MINUTE: Final = timedelta(minutes=1)
 _RETRY: Final = (
@@ -138,6 +139,10 @@ class Api(Section):
 
     per_second: float = Field(20, gt=0, description="requests of one key a second in the long run")
     burst: int = Field(40, ge=1, description="requests of one key that may come at once after a pause")
+    allow: Annotated[frozenset[Pass], BeforeValidator(as_list)] = Field(
+        frozenset(),
+        description="what the guard lets through for webhook endpoints the customer makes: http, private, example",
+    )
 
 
 class CustomerFile(Section):
@@ -156,7 +161,8 @@ class CustomerFile(Section):
     def feed(self) -> partners.Feed:
         """Whom the API answers."""
         allowed = self.api or Api()
-        return partners.Feed(self.customer, partial(wanted, self.receives), allowed.per_second, allowed.burst)
+        wants = partial(wanted, self.receives)
+        return partners.Feed(self.customer, wants, allowed.per_second, allowed.burst, allowed.allow)
 
     @model_validator(mode="after")
     def _receives_something(self) -> CustomerFile:

@@ -18,7 +18,7 @@ from edi_gateway.daemon.loop_watch import watch_loop
 from edi_gateway.daemon.serving import Serving
 from edi_gateway.daemon.systemd import notify, notify_reloading
 from edi_gateway.daemon.turns import Turns
-from edi_gateway.daemon.work import Work
+from edi_gateway.daemon.work import Made, Work
 from edi_gateway.errors import ConfigError
 from edi_gateway.model import utc_now
 from edi_gateway.pipeline.gate import Gate
@@ -27,7 +27,7 @@ from edi_gateway.pipeline.partners import Destination, Outlet
 from edi_gateway.plugins import Receiver, Sink, Source
 from edi_gateway.store.engine import Database
 from edi_gateway.web.listener import Place
-from edi_gateway.wiring import Wired, carry_over
+from edi_gateway.wiring import Wired, carry_over, with_endpoints
 
 log = structlog.get_logger()
 _TICK: Final = 1.0  # seconds between two looks for what is due at destinations
@@ -36,6 +36,7 @@ _WATCH: Final = 30.0  # seconds between two looks for acknowledgements that are 
 _REFUSED: Final = 5.0  # seconds between two times that refused requests are written down
 _REGISTRATIONS: Final = 1.0  # seconds between two looks for registrations that have to be renewed
 _THREADS: Final = 64
+_ENDPOINTS: Final = 1.0  # seconds between two looks for webhook endpoints that customers made or changed
 _UNWIND: Final = 2.0  # seconds for what is cut off to let go
 
 
@@ -59,6 +60,8 @@ class Daemon:
         self._gate = gate
         self._load = load
         self._wired = Wired({}, [])
+        self._loaded: Loaded | None = None
+        self._endpoints: Made | None = None  # until the database has said which there are
         self._stop_timeout = timedelta(0)
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -82,12 +85,15 @@ class Daemon:
         self._listen(loaded)
         await self._gate.look()
         watching = (asyncio.create_task(self._gate.watch()), asyncio.create_task(watch_loop()))
+        self._endpoints = await self._work.endpoints(None)
         self._use(loaded)
         self._every(_TICK, "deliver", self._deliver_due)
         self._every(_LEFT_OVER, "process", self._process_left_over)
         self._every(_WATCH, "acknowledgements", self._watch_acknowledgements)
         self._every(_REFUSED, "refused requests", self._serving.write_down)
         self._every(_REGISTRATIONS, "registrations", self._renew_due)
+        self._every(_ENDPOINTS, "endpoints", self._look_for_endpoints)
+        self._every(_WATCH, "deleted endpoints", self._work.sweep_endpoints)
         self._scheduler.start()
         log.info("daemon.started", channels=len(loaded.wired.channels), destinations=len(loaded.wired.destinations))
         notify("READY=1")
@@ -138,13 +144,24 @@ class Daemon:
 
     def _use(self, loaded: Loaded) -> None:
         """Work with this from now on. What has not changed keeps its connection and what it remembers."""
-        wired, left = carry_over(self._wired, loaded.wired)
-        self._wired, self._stop_timeout = wired, loaded.stop_timeout
+        self._loaded, self._stop_timeout = loaded, loaded.stop_timeout
+        self._wire(loaded.wired)
+        self._schedule_polls()
+        self._turns.start("begin", partial(self._work.begin, self._wired))
+
+    def _wire(self, configured: Wired) -> None:
+        """Work with what is configured and with the endpoints that customers made."""
+        made = self._endpoints.rows if self._endpoints else ()
+        self._wired, left = carry_over(self._wired, with_endpoints(configured, made))
         for work, plugin in left:
             self._memories.pop(work, None)
             self._turns.start(f"close {id(plugin)}", partial(self._close, work, plugin))
-        self._schedule_polls()
-        self._turns.start("begin", partial(self._work.begin, wired))
+
+    async def _look_for_endpoints(self) -> None:
+        found = await self._work.endpoints(self._endpoints)
+        if found is not None and self._loaded is not None:
+            self._endpoints = found
+            self._wire(self._loaded.wired)
 
     async def _close(self, work: str, plugin: Source | Receiver | Sink) -> None:
         """Give back what a source or sink holds, once nobody uses it any more."""
@@ -234,6 +251,10 @@ class Daemon:
 
     async def _process(self, name: str) -> None:
         """Process a channel's documents until there are none; those a crash left behind are the first."""
+        if self._endpoints is None:
+            await self._look_for_endpoints()
+        if self._endpoints is None:
+            return  # nobody knows who has to hear of them
         done = 1
         while done or name in self._came:
             self._came.discard(name)

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -22,17 +22,25 @@ from edi_gateway.pipeline.partners import Audience, Callback, Channel, Destinati
 from edi_gateway.pipeline.process import process_pending
 from edi_gateway.pipeline.seal import Refusals
 from edi_gateway.pipeline.views import stranded_line
-from edi_gateway.store import inbox, registrations
+from edi_gateway.store import hooks, inbox, registrations
 from edi_gateway.store.alarms import AlarmKind, clear_alarm, clear_gone, raise_alarm
 from edi_gateway.store.engine import Database
 from edi_gateway.store.refused import Refused
 from edi_gateway.store.refused import add as add_refused
+from edi_gateway.store.tables import WebhookEndpoint
 from edi_gateway.store.waiting import stranded
 from edi_gateway.wiring import Wired
 
 log = structlog.get_logger()
 _ALARMING: Final = 3  # polls that fail in a row; one is an everyday matter
 _RELOAD: Final = "reload"
+
+
+class Made(NamedTuple):
+    """The webhook endpoints that customers made, and what changes with each change of them."""
+
+    state: tuple[int, int]
+    rows: Sequence[WebhookEndpoint]
 
 
 class Work:
@@ -120,6 +128,25 @@ class Work:
             await self._gate.close(error)
         except Exception:
             log.exception("destination.defect", destination=destination.name)
+
+    async def endpoints(self, known: Made | None) -> Made | None:
+        """The webhook endpoints that customers made; None while nothing is known, or nothing else than before."""
+        try:
+            return await asyncio.to_thread(self._made, known)
+        except StorageError as error:
+            await self._gate.close(error)
+            return None
+
+    def _made(self, known: Made | None) -> Made | None:
+        state = hooks.state(self._db)  # first: what comes after it is looked for once more
+        return None if known and known.state == state else Made(state, hooks.endpoints(self._db))
+
+    async def sweep_endpoints(self) -> None:
+        """Forget what was still owed to endpoints that were deleted."""
+        try:
+            await asyncio.to_thread(hooks.sweep, self._db)
+        except StorageError as error:
+            await self._gate.close(error)
 
     async def watch_acknowledgements(self, wired: Wired) -> None:
         """Let the alarms say which acknowledgements are missing, ours and theirs, and what was rejected."""

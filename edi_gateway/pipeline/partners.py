@@ -177,6 +177,8 @@ class Feed:
     wants: Callable[[TrackingEvent], bool]  # whether a rule of the customer matches
     per_second: float  # requests of one key in the long run
     burst: int  # requests of one key that may come at once after a pause
+    allow: Collection[str] = ()  # what the URL guard lets through for its own webhook endpoints
+    webhook_secrets: SecretStr | None = field(default=None, repr=False)  # those of its endpoints come from this one
 
     @property
     def world(self) -> str:

@@ -128,9 +128,9 @@ def _reseal(
         [row] = rows
         document = notifying.issue_anew(connection, destination, row, old.control_number, now)
         return notices.reseal(connection, old, row.outbox_id, document)
-    number = _draw(connection, destination)
+    number = draw(connection, destination)
     document = destination.sealed(number, now, render(destination, rows, number, now))
-    return outbox.reseal(connection, old, number, document, rows, _terms(destination))
+    return outbox.reseal(connection, old, number, document, rows, terms_of(destination))
 
 
 def _seal_some(db: Database, destination: Destination, now: datetime) -> int:
@@ -144,12 +144,14 @@ def _is_due(db: Database, destination: Destination, now: datetime) -> bool:
     return is_due(outbox.due(db, destination.name, destination.batch.at_most), destination.batch, now)
 
 
-def _terms(destination: Destination) -> Terms:
+def terms_of(destination: Destination) -> Terms:
+    """Between whom its files go, and what is awaited of them."""
     within = int(destination.within.total_seconds()) if destination.expects else 0
     return Terms(destination.control_numbers.key, *destination.parties, destination.expects or "", within)
 
 
-def _draw(connection: Connection, destination: Destination) -> int:
+def draw(connection: Connection, destination: Destination) -> int:
+    """The next control number of its files; raises UsedUpError."""
     sequence = destination.control_numbers
     return outbox.next_control_number(
         connection, sequence.key, sequence.start, sequence.maximum, roll_over=sequence.roll_over
@@ -171,7 +173,7 @@ def _seal_one(db: Database, destination: Destination, now: datetime) -> bool:
             with part(connection):
                 number, document, rows = _fit(connection, destination, rows, now)
                 sealed = [row.outbox_id for row in rows]
-                terms = _terms(destination)
+                terms = terms_of(destination)
                 outbox.seal(connection, destination.name, destination.customer, number, document, sealed, terms)
         except (outbox.UsedUpError, StorageError):
             raise
@@ -187,7 +189,7 @@ def _fit(
     connection: Connection, destination: Destination, rows: Sequence[outbox.Pending], now: datetime
 ) -> tuple[int, OutboundDocument, Sequence[outbox.Pending]]:
     """The document of as many of the rows as the byte limit allows, at least one."""
-    number = _draw(connection, destination)
+    number = draw(connection, destination)
     content = render(destination, rows, number, now)
     while len(content) > destination.batch.max_bytes and len(rows) > 1:
         rows = rows[: max(1, len(rows) * destination.batch.max_bytes // len(content) - 1)]

@@ -23,11 +23,11 @@ from sqlalchemy import (
     update,
 )
 
-from edi_gateway.errors import RefusedError
 from edi_gateway.model import Direction, OutboundDocument, Status, TrackingEvent, utc_now
 from edi_gateway.store.bulk import among, insert_rows, instants, listed
 from edi_gateway.store.dossier import EVENT, SHIPMENT, shown_event
 from edi_gateway.store.engine import Database, chunks, insert_new, storable
+from edi_gateway.store.owing import UsedUpError as UsedUpError  # noqa: PLC0414
 from edi_gateway.store.sealed import Terms, enter
 from edi_gateway.store.tables import METADATA, Action, OutboxState
 
@@ -50,10 +50,6 @@ _OWED: Final = (
     "destination", "customer", "event_id", "shipment_id", "action", "trigger", "previous_status", "new_status",
     "created_at", "state", "error",
 )  # fmt: skip
-
-
-class UsedUpError(RefusedError):
-    """No control number is left, whatever the document says."""
 
 
 class Again(Enum):
@@ -201,13 +197,13 @@ def pending_events(connection: Connection, destination: str, limit: int) -> list
     On PostgreSQL the rows are held until the commit; what another node holds is passed over.
     """
     longest = (
-        _with_shipments()
+        with_shipments()
         .where(*_waiting(destination))
         .order_by(OUTBOX.c.id)
         .limit(limit)
         .with_for_update(of=OUTBOX, skip_locked=True)
     )
-    return _ordered(connection.execute(longest).all())
+    return ordered(connection.execute(longest).all())
 
 
 def seal(
@@ -256,8 +252,8 @@ def sealed_events(connection: Connection, delivery_id: int) -> list[Pending]:
         later.c.state == OutboxState.SEALED,
         later.c.id > OUTBOX.c.id,
     )
-    told = _with_shipments().where(OUTBOX.c.delivery_id == delivery_id, ~otherwise.exists())
-    return _ordered(connection.execute(told).all())
+    told = with_shipments().where(OUTBOX.c.delivery_id == delivery_id, ~otherwise.exists())
+    return ordered(connection.execute(told).all())
 
 
 def refuse(connection: Connection, outbox_ids: Collection[int], error: str) -> None:
@@ -370,13 +366,15 @@ def _close(connection: Connection, outbox_ids: Collection[int], values: Mapping[
         raise ValueError(f"{len(outbox_ids) - closed} of {len(outbox_ids)} outbox rows do not wait any more")
 
 
-def _with_shipments() -> Select[Any]:
+def with_shipments() -> Select[Any]:
+    """Owed events with what is known of their shipments."""
     return select(OUTBOX.c.id.label("outbox_id"), *_TOLD, EVENT, *_SHOWN).select_from(
         OUTBOX.join(EVENT).join(SHIPMENT, EVENT.c.shipment_id == SHIPMENT.c.id)
     )
 
 
-def _ordered(rows: Sequence[Row[Any]]) -> list[Pending]:
+def ordered(rows: Sequence[Row[Any]]) -> list[Pending]:
+    """These by shipment and then by time of the event."""
     return [_pending(row) for row in sorted(rows, key=lambda row: (row.shipment_id, row.occurred_at, row.outbox_id))]
 
 

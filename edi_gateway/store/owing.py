@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Index
 from sqlmodel import Field
 
+from edi_gateway.errors import RefusedError
 from edi_gateway.model import Status
 from edi_gateway.store.columns import BIG, Base
 from edi_gateway.store.columns import key as _key
@@ -17,6 +18,10 @@ from edi_gateway.store.columns import where as _where
 from edi_gateway.store.columns import word as _word
 
 PENDING: Final = "state = 'pending'"  # as the partial indexes say it, and queries that use them
+
+
+class UsedUpError(RefusedError):
+    """No control number is left, whatever the document says."""
 
 
 class Action(StrEnum):
@@ -41,6 +46,7 @@ class Outbox(Base, table=True):
         Index("uq_outbox_pending", "destination", "event_id", "action", unique=True, **_where(PENDING)),
         Index("ix_outbox_waiting", "destination", "id", **_where(PENDING)),
         Index("ix_outbox_event_id", "event_id", "destination"),
+        Index("ix_outbox_owed", "destination", "created_at"),
     )
 
     id: int = _key()

@@ -26,6 +26,7 @@ from edi_gateway.store.columns import key as _key
 from edi_gateway.store.columns import to as _to
 from edi_gateway.store.columns import where as _where
 from edi_gateway.store.columns import word as _word
+from edi_gateway.store.hooking import WebhookEndpoint as WebhookEndpoint  # noqa: PLC0414
 from edi_gateway.store.owing import PENDING as PENDING  # noqa: PLC0414
 from edi_gateway.store.owing import Action as Action  # noqa: PLC0414
 from edi_gateway.store.owing import ControlNumber as ControlNumber  # noqa: PLC0414
@@ -306,6 +307,7 @@ class Delivery(Base, table=True):
         Index("ix_delivery_state", "destination", "state", "id"),
         Index("ix_delivery_replaces", "replaces", **_where("replaces IS NOT NULL")),
         Index("ix_delivery_reference", "customer", "control_number"),
+        Index("ix_delivery_name", "name", "destination"),
         Index("ix_delivery_acknowledge_by", "acknowledge_by", **_where(AWAITED)),
         Index("ix_delivery_line", "shipment_id", "destination", "control_number", **_where(UNSETTLED_OF_SHIPMENT)),
     )

@@ -54,7 +54,7 @@ _OURS: Final = {
     *("keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"),
     *("webhook-id", "webhook-signature", "webhook-timestamp"),
 }
-_Pass = Literal["http", "private", "example"]
+Pass = Literal["http", "private", "example"]
 
 
 class WebhookSink(Plugin):
@@ -64,11 +64,9 @@ class WebhookSink(Plugin):
     model_config = ConfigDict(hide_input_in_errors=True)
     one_by_one: ClassVar = True  # each document tells one event
 
-    allow: Annotated[frozenset[_Pass], BeforeValidator(one_or_more, json_schema_input_type=list[_Pass] | _Pass)] = (
-        Field(
-            frozenset(),
-            description="what the URL guard lets through: http, private (our own network), example (example.com)",
-        )
+    allow: Annotated[frozenset[Pass], BeforeValidator(one_or_more, json_schema_input_type=list[Pass] | Pass)] = Field(
+        frozenset(),
+        description="what the URL guard lets through: http, private (our own network), example (example.com)",
     )
     url: str = Field(description="where to send; without a path: /webhook/shipment")
     secret: SigningSecret = Field(

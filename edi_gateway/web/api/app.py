@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from edi_gateway.pipeline.partners import Audience, Feed
 from edi_gateway.store.engine import Database
 from edi_gateway.store.trackers import Gaps
-from edi_gateway.web.api import graph, shipments, trackers
+from edi_gateway.web.api import catch_up, graph, hooks, shipments, trackers
 from edi_gateway.web.api.caller import Context, Door
 from edi_gateway.web.api.description import describe
 from edi_gateway.web.api.envelope import Envelope
@@ -44,6 +44,8 @@ def make_api(
     app.state.context = Context(db, Door(db, find), carriers, audience, refreshing, apis.read, News(db))
     app.include_router(shipments.router)
     app.include_router(trackers.router)
+    app.include_router(hooks.router)
+    app.include_router(catch_up.router)
     app.include_router(graph.router)
     if playground:
         app.include_router(graph.page)

@@ -151,6 +151,8 @@ def caller(scope: str) -> Callable[[Request, Context, HTTPAuthorizationCredentia
 
 Anyone = Annotated[Caller, Depends(caller(""))]
 """Who asks, with a key of any scope."""
+Hooking = Annotated[Caller, Depends(caller("webhooks"))]
+"""Who asks, with a key that may say where notifications go, and have them sent again."""
 Reader = Annotated[Caller, Depends(caller("read"))]
 """Who asks, with a key that may read."""
 Tracking = Annotated[Caller, Depends(caller("trackers"))]
