@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,3 +141,23 @@ def certify(folder: Path, name: str = "localhost") -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A webhook receiver in a thread of its own."""
+    receiver, ready, ended = Receiver(), threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with receiver.running():
+            ready.set()
+            await asyncio.to_thread(ended.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield receiver
+    finally:
+        ended.set()
+        thread.join()

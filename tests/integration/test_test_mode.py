@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +20,7 @@ from edi_gateway.store.engine import Database
 from edi_gateway.store.shipments import overview, unmapped
 from tests.acceptance.gateway import Gateway, wait_until
 from tests.guards.project import ROOT
-from tests.receiver import Receiver
+from tests.receiver import Receiver, receiving
 from tests.servers import ServerUnderTest, openssh_server
 from tests.webhooks import BEARER, address, scan, webhook_gateway, write_webhook
 
@@ -158,33 +155,13 @@ def _write(folder: Path, mailbox: ServerUnderTest, receiver: Receiver) -> Path:
     return config
 
 
-@contextmanager
-def _receiving() -> Iterator[Receiver]:
-    """A webhook receiver in a thread of its own."""
-    receiver, ready, ended = Receiver(), threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with receiver.running():
-            ready.set()
-            await asyncio.to_thread(ended.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield receiver
-    finally:
-        ended.set()
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Live scans, all test tracking codes for one customer, a simulated history for the other; all is delivered."""
     folder = tmp_path_factory.mktemp("test_mode")
     with (
         openssh_server(folder / "mailboxes", _FOLDERS) as mailbox,
-        _receiving() as receiver,
+        receiving() as receiver,
         webhook_gateway(folder, lambda: _write(folder, mailbox, receiver)) as gateway,
     ):
         gateway.start()
