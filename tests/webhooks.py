@@ -19,8 +19,7 @@ from edi_gateway.config.load import load_config
 from edi_gateway.pipeline.gate import Gate
 from edi_gateway.pipeline.receiving import Receiving
 from edi_gateway.store.engine import Database
-from edi_gateway.web.api.app import make_api
-from edi_gateway.web.app import make_app
+from edi_gateway.web.app import Front
 from edi_gateway.web.inbound import Inbound
 from edi_gateway.web.listener import Listener, Place
 from edi_gateway.web.refusals import Refusals
@@ -127,8 +126,7 @@ async def serving(db: Database, folder: Path, patience: float = 10.0, **options:
     await gate.look()
     receiving = Receiving(db, gate, woken.append, patience=patience)
     inbound = Inbound(channels.get, receiving, Refusals(lambda *_: None), http)
-    api = make_api(db, lambda _: None, dict)
-    listener = Listener(make_app(inbound, api), Place(http, folder))
+    listener = Listener(Front(inbound), Place(http, folder))
     running = asyncio.create_task(listener.serve())
     try:
         yield Server(listener, gate, woken)

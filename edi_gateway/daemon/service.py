@@ -82,6 +82,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload)
+        self._prepare(loaded)
         self._listen(loaded)
         await self._gate.look()
         watching = (asyncio.create_task(self._gate.watch()), asyncio.create_task(watch_loop()))
@@ -118,6 +119,7 @@ class Daemon:
         notify_reloading()
         try:
             loaded = await asyncio.to_thread(self._load)
+            await asyncio.to_thread(self._prepare, loaded)
             self._listen(loaded)
         except ConfigError as error:
             log.error("daemon.reload_refused", problems=list(error.problems))
@@ -136,7 +138,11 @@ class Daemon:
     def _listen(self, loaded: Loaded) -> None:
         """Raises ConfigError where something comes by HTTP and nobody can listen for it."""
         if loaded.wired.receives or loaded.wired.feeds:
-            self._serving.listen(loaded.http, self._came_to, self._poll_now)
+            self._serving.listen(loaded.http, self._came_to)
+
+    def _prepare(self, loaded: Loaded) -> None:
+        if loaded.wired.feeds:
+            self._serving.prepare(loaded.http, self._came_to, self._poll_now)
 
     def _came_to(self, name: str) -> None:
         self._came.add(name)

@@ -16,9 +16,7 @@ from edi_gateway.pipeline.partners import Channel, Feed
 from edi_gateway.pipeline.receiving import Receiving
 from edi_gateway.plugins import Asking
 from edi_gateway.store.engine import Database
-from edi_gateway.web.api.app import make_api, stop_waiting
-from edi_gateway.web.api.refreshing import CarrierApis
-from edi_gateway.web.app import make_app
+from edi_gateway.web.app import Application, Front
 from edi_gateway.web.inbound import Inbound
 from edi_gateway.web.listener import Listener, Place
 from edi_gateway.web.refusals import Refusals
@@ -39,16 +37,34 @@ class Serving:
         self._work = work
         self._wired = wired
         self._stop_waiting: Callable[[], None] = lambda: None
+        self._api: Application | None = None
+        self._front: Front | None = None
         self._listener: Listener | None = None
         self._place: Place | None = None
         self._refusals: Refusals | None = None
         self._why_not: dict[str, str] = {}
 
-    def listen(self, place: Place, wake: Callable[[str], None], poll: Callable[[str], None]) -> None:
-        """Listen there, unless that is done already; raises ConfigError where it cannot be.
+    def prepare(self, place: Place, wake: Callable[[str], None], poll: Callable[[str], None]) -> None:
+        """Make the customers' API, unless there is one; that takes a moment, so call it where nobody waits.
 
         ``wake`` is called with each channel that got something, after the commit, ``poll`` with one to be asked now.
         """
+        if self._api is not None:
+            return
+        # Imported by who offers it alone: it takes as long as all the rest of the gateway.
+        from edi_gateway.web.api.app import make_api, stop_waiting  # noqa: PLC0415
+        from edi_gateway.web.api.refreshing import CarrierApis  # noqa: PLC0415
+
+        apis, playground = CarrierApis(self._asked, poll, wake), place.options.playground
+        api = make_api(
+            self._db, self._feed, self._carriers, lambda: self._wired().audience, apis, playground=playground
+        )
+        self._api, self._stop_waiting = api, partial(stop_waiting, api)
+
+    def listen(self, place: Place, wake: Callable[[str], None]) -> None:
+        """Listen there, unless that is done already; raises ConfigError where it cannot be. ``wake`` as above."""
+        if self._front is not None:
+            self._front.api = self._api
         if self._listener is not None:
             if place != self._place:
                 log.warning("daemon.restart_needed", changed="http")
@@ -57,14 +73,9 @@ class Serving:
         receiving = Receiving(self._db, self._gate, wake)
         self._refusals = Refusals(self._let_in)
         inbound = Inbound(self._channel, receiving, self._refusals, place.options)
-        apis = CarrierApis(self._asked, poll, wake)
-        playground = place.options.playground
-        api = make_api(
-            self._db, self._feed, self._carriers, lambda: self._wired().audience, apis, playground=playground
-        )
-        app = make_app(inbound, api)
-        self._listener, self._place = Listener(app, place), place
-        self._stop_waiting = partial(stop_waiting, app)
+        self._front = Front(inbound)
+        self._front.api = self._api
+        self._listener, self._place = Listener(self._front, place), place
         self._turns.start(_TURN, self._listener.serve)
         log.info("http.listening", address=self._listener.address)
 
