@@ -19,7 +19,11 @@ from edi_gateway.wiring import Wired
 from tests.notified import hear, seal_all, sealed, wire_hooli
 from tests.unit.store.building import CANCELLATION, message, on_day, statuses, tracking
 
-pytestmark = pytest.mark.usefixtures("hook")
+pytestmark = [
+    pytest.mark.usefixtures("hook"),
+    # What is wired is long to tell; without this, that would be the error a person sees, and not what was found.
+    pytest.mark.filterwarnings("ignore:Generating overly large repr"),
+]
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
