@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -49,6 +50,11 @@ class Bucket:
         """Take one token as soon as there is one."""
         while not self.take():  # noqa: ASYNC110  time alone brings tokens, and another may be quicker
             await asyncio.sleep(self.wait())
+
+    @property
+    def left(self) -> float:
+        """How many tokens there are."""
+        return self._filled(self._size) if self._size is not None else math.inf
 
     def give_back(self, tokens: int) -> None:
         """Requests that were not made after all."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, or_, select
 
-from edi_gateway.model import Classifier, Direction, Status, TrackingState
+from edi_gateway.model import Direction, Status, TrackingState
 from edi_gateway.store.bulk import among, listed
-from edi_gateway.store.dossier import EVENT, PROVENANCE, SHIPMENT
+from edi_gateway.store.dossier import SHIPMENT
 from edi_gateway.store.engine import Database
 from edi_gateway.store.feed import TRACKER
 from edi_gateway.store.scans import Scan, scans
@@ -28,10 +28,9 @@ _COLUMNS: Final = (
     TRACKER.c.origin,
     TRACKER.c.created_at,
     TRACKER.c.shipment_id,
-    *(
-        SHIPMENT.c[name]
-        for name in ("epoch", "status", "reason", "direction", "status_at", "milestones", "tracking_state")
-    ),
+    *(SHIPMENT.c[name] for name in ("epoch", "status", "reason", "direction", "status_at", "estimated_at")),
+    SHIPMENT.c.milestones,
+    SHIPMENT.c.tracking_state,
 )
 _WITH_SHIPMENT: Final = TRACKER.outerjoin(SHIPMENT, TRACKER.c.shipment_id == SHIPMENT.c.id)
 _LATEST_FIRST: Final = (TRACKER.c.shipment_id.is_(None).desc(), SHIPMENT.c.epoch.desc(), TRACKER.c.id.desc())
@@ -58,6 +57,12 @@ class Track:
     estimated_delivery_at: datetime | None
     milestones: Mapping[Status, tuple[datetime, datetime]]
     scans: tuple[Scan, ...]  # in the order they happened
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        """When it was delivered first, where it is."""
+        delivered = self.milestones.get(Status.DELIVERED)
+        return delivered[0].astimezone(UTC) if delivered and self.status is Status.DELIVERED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,29 +127,10 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
 def _tracks(connection: Connection, rows: Sequence[Row[Any]]) -> list[Track]:
     ids = [row.shipment_id for row in rows if row.shipment_id is not None]
     told = scans(connection, ids) if ids else {}
-    expected = _expected(connection, ids) if ids else {}
-    return [_track(row, told.get(row.shipment_id, ()), expected.get(row.shipment_id)) for row in rows]
+    return [_track(row, told.get(row.shipment_id, ())) for row in rows]
 
 
-def _expected(connection: Connection, shipment_ids: Sequence[int]) -> Mapping[int, datetime]:
-    """Shipment → when it is expected to be delivered, as it was said last."""
-    said_at = func.coalesce(PROVENANCE.c.issued_at, PROVENANCE.c.received_at)
-    theirs = (
-        select(EVENT.c.shipment_id, EVENT.c.occurred_at)
-        .select_from(EVENT.join(PROVENANCE, PROVENANCE.c.event_id == EVENT.c.id))
-        .where(
-            among(connection.dialect.name, EVENT.c.shipment_id, "ids"),
-            EVENT.c.classifier == Classifier.EST,
-            EVENT.c.status == Status.DELIVERED,
-            ~EVENT.c.retracted,
-        )
-        .order_by(said_at, PROVENANCE.c.id)
-    )
-    rows = connection.execute(theirs, {"ids": listed(connection, shipment_ids)})
-    return {row.shipment_id: row.occurred_at for row in rows}
-
-
-def _track(row: Row[Any], told: Sequence[Scan], expected: datetime | None) -> Track:
+def _track(row: Row[Any], told: Sequence[Scan]) -> Track:
     known = row.shipment_id is not None
     return Track(
         row_id=row.tracker_id,
@@ -160,7 +146,7 @@ def _track(row: Row[Any], told: Sequence[Scan], expected: datetime | None) -> Tr
         reason=row.reason if known else "",
         direction=row.direction if known else Direction.FORWARD,
         status_at=row.status_at,
-        estimated_delivery_at=expected,
+        estimated_delivery_at=row.estimated_at,
         milestones={
             Status(name): (datetime.fromisoformat(first), datetime.fromisoformat(last))
             for name, (first, last) in (row.milestones or {}).items()

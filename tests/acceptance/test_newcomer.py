@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from tests.acceptance.gateway import wait_until
 from tests.receiver import receiving
 from tests.servers import ServerUnderTest, own_server
+from tests.tracking_codes import CODES
 from tests.webhooks import address, webhook_gateway, write_webhook
 
 # Exactly as it is written in the docs of the API it is to stand in for.
@@ -21,17 +22,6 @@ MUTATION: Final = (
     " trackerUserErrors { code message field } } }"
 )
 VARIABLES: Final = {"input": {"trackingCode": "K1000000003", "carrier": "ESTAFETA", "async": False}}
-STATUSES: Final = {
-    "K1000000000": "UNKNOWN",
-    "K1000000001": "PENDING",
-    "K1000000002": "PICKED_UP",
-    "K1000000003": "OUT_FOR_DELIVERY",
-    "K1000000004": "IN_TRANSIT",
-    "K1000000005": "DELIVERED",
-    "K1000000006": "AVAILABLE_FOR_PICKUP",
-    "K1000000007": "RETURN_TO_SENDER",
-    "K1000000008": "ATTEMPT_FAILURE",
-}
 _CUSTOMER: Final = """\
 customer: hooli
 receives: [{carrier: "*"}]
@@ -90,9 +80,9 @@ def test_a_newcomer_gets_all_there_is_to_integrate(tmp_path: Path) -> None:
             tracker = _made(client.post("/v1/trackers", json={"tracking_number": "K1000000005", "carrier": "ESTAFETA"}))
             assert ("K1000000005", "UNKNOWN") == (tracker["tracking_number"], tracker["status"])
 
-            asked = {"items": [{"tracking_number": code, "carrier": "ESTAFETA"} for code in STATUSES]}
+            asked = {"items": [{"tracking_number": code, "carrier": "ESTAFETA"} for code in CODES]}
             results = client.post("/track", json=asked).json()["results"]
-            assert STATUSES == {each["tracking_number"]: each["shipment"]["status"] for each in results}
+            assert CODES == {each["tracking_number"]: each["shipment"]["status"] for each in results}
             assert all(each["shipment"]["tracking_events"] for each in results)
 
             answer = client.post("/graphql", json={"query": MUTATION, "variables": VARIABLES}).json()
@@ -110,7 +100,7 @@ def test_a_newcomer_gets_all_there_is_to_integrate(tmp_path: Path) -> None:
                 return {(one["shipment"]["tracking_number"], one["shipment"]["current"]["status"]) for one in told}
 
             wait_until(lambda: ("K1000000005", "DELIVERED") in notified(), 20, "the tracker's update has arrived")
-            wait_until(lambda: all(code in _files(mailbox) for code in STATUSES), 20, "all codes are in EDI files")
+            wait_until(lambda: all(code in _files(mailbox) for code in CODES), 20, "all codes are in EDI files")
         files = _files(mailbox)
         assert gateway.stop() == 0
     envelopes = [segment for segment in files.split("'") if segment.startswith(("UNA", "UNB"))]

@@ -22,19 +22,9 @@ from tests.acceptance.gateway import Gateway, wait_until
 from tests.guards.project import ROOT
 from tests.receiver import Receiver, receiving
 from tests.servers import ServerUnderTest, openssh_server
+from tests.tracking_codes import CODES
 from tests.webhooks import BEARER, address, scan, webhook_gateway, write_webhook
 
-CODES: Final = {
-    "K1000000000": "UNKNOWN",
-    "K1000000001": "PENDING",
-    "K1000000002": "PICKED_UP",
-    "K1000000003": "OUT_FOR_DELIVERY",
-    "K1000000004": "IN_TRANSIT",
-    "K1000000005": "DELIVERED",
-    "K1000000006": "AVAILABLE_FOR_PICKUP",
-    "K1000000007": "RETURN_TO_SENDER",
-    "K1000000008": "ATTEMPT_FAILURE",
-}
 LIVE: Final = "1Z00000000LIVE0001"
 SAME: Final = "1Z00000000SAME0001"  # a live shipment's number, simulated by globex as well
 PLAYED: Final = "SIM2000000001"

@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from edi_gateway.errors import StorageError
 from edi_gateway.pipeline.partners import Audience, Feed
+from edi_gateway.restraint import Bucket
 from edi_gateway.store import api_keys
 from edi_gateway.store.api_keys import Key
 from edi_gateway.store.engine import Database
@@ -41,12 +42,6 @@ class Caller:
     feed: Feed
 
 
-@dataclass(slots=True)
-class _Tokens:
-    left: float
-    at: float
-
-
 class Door:
     """Lets callers in. ``find`` knows the customers that may use the API now."""
 
@@ -56,7 +51,7 @@ class Door:
         self._db = db
         self._find = find
         self._clock = clock
-        self._tokens: OrderedDict[int, _Tokens] = OrderedDict()
+        self._buckets: OrderedDict[tuple[int, float, int], Bucket] = OrderedDict()
         self._used: OrderedDict[int, float] = OrderedDict()
         self._remembering: set[asyncio.Task[None]] = set()
 
@@ -95,20 +90,18 @@ class Door:
 
     def _take(self, key: Key, feed: Feed, headers: dict[str, str]) -> None:
         """Take a token, and say in the answer's headers how many are left."""
-        now = self._clock()
-        tokens = self._tokens.setdefault(key.id, _Tokens(feed.burst, now))
-        self._tokens.move_to_end(key.id)
-        while len(self._tokens) > _MOST_KEYS:
-            self._tokens.popitem(last=False)
-        tokens.left = min(feed.burst, tokens.left + (now - tokens.at) * feed.per_second)
-        tokens.at = now
-        wait = 0 if tokens.left >= 1 else math.ceil((1 - tokens.left) / feed.per_second)
-        tokens.left -= not wait
+        name = key.id, feed.per_second, feed.burst  # a reload may have changed them
+        bucket = self._buckets.setdefault(name, Bucket(feed.burst, feed.per_second, self._clock))
+        self._buckets.move_to_end(name)
+        while len(self._buckets) > _MOST_KEYS:
+            self._buckets.popitem(last=False)
+        taken, left = bucket.take(), bucket.left
         headers["ratelimit-limit"] = str(feed.burst)
-        headers["ratelimit-remaining"] = str(int(tokens.left))
-        headers["ratelimit-reset"] = str(math.ceil((feed.burst - tokens.left) / feed.per_second))
-        if wait:
-            raise ProblemError(429, "too many requests with this key", headers={"Retry-After": str(wait)})
+        headers["ratelimit-remaining"] = str(int(left))
+        headers["ratelimit-reset"] = str(math.ceil((feed.burst - left) / feed.per_second))
+        if not taken:
+            wait = str(math.ceil(bucket.wait()))
+            raise ProblemError(429, "too many requests with this key", headers={"Retry-After": wait})
 
 
 def demand(scopes: Collection[str], scope: str) -> None:

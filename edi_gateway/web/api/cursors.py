@@ -1,10 +1,10 @@
-"""Lists: their pages, their filters, and cursors, places that a customer hands back unread."""
+"""Lists: their pages, and cursors, places that a customer hands back unread."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import Query
 
@@ -19,11 +19,6 @@ FeedCursor = Annotated[
 ]
 """A place in the feed."""
 Limit = Annotated[int, Query(ge=1, le=200, description="entries of a page, at most", examples=[50])]
-
-
-def only(what: str, example: str) -> Any:
-    """A filter of a list."""
-    return Query(description=f"only {what}", examples=[example])
 
 
 def written(*numbers: int) -> str:

@@ -18,12 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionContext, Info
 
-from edi_gateway.model import number_of
 from edi_gateway.store import tracks
 from edi_gateway.store.engine import is_storable
-from edi_gateway.store.tracks import Wanted
 from edi_gateway.web.api import cursors
 from edi_gateway.web.api.caller import Anyone, Caller, Context, Gateway, demand
+from edi_gateway.web.api.filters import wanted
 from edi_gateway.web.api.graph_limits import DEFAULT_PAGE, LARGEST_PAGE, bound, read
 from edi_gateway.web.api.graph_types import (
     CONFIG,
@@ -90,10 +89,10 @@ Asked = Info[Asking, None]
 
 
 async def _tracker(info: Asked, id: strawberry.ID) -> Tracker | None:  # noqa: A002 -- as the schema has it
-    asking, wanted = info.context, tracker_id(id)
-    if wanted is None:
+    asking, its = info.context, tracker_id(id)
+    if its is None:
         return None
-    found = await asyncio.to_thread(tracks.by_id, asking.gateway.db, asking.who.customer, wanted)
+    found = await asyncio.to_thread(tracks.by_id, asking.gateway.db, asking.who.customer, its)
     return tracker_of(found) if found else None
 
 
@@ -108,9 +107,9 @@ async def _trackers(
         raise GraphQLError(f"first: found {first}, expected 1 to {LARGEST_PAGE}")
     asking = info.context
     [last] = _place(after)
-    name = known_carriers(asking.who, asking.gateway.carriers()).get((carrier or "").lower(), carrier)
-    wanted = Wanted(_storable(name), _storable(tracking_code and number_of(tracking_code)))
-    found = await asyncio.to_thread(tracks.listing, asking.gateway.db, asking.who.customer, wanted, last, first + 1)
+    known = known_carriers(asking.who, asking.gateway.carriers())
+    these = wanted(known, _storable(carrier), _storable(tracking_code))
+    found = await asyncio.to_thread(tracks.listing, asking.gateway.db, asking.who.customer, these, last, first + 1)
     edges = [TrackerEdge(cursor=cursors.written(each.row_id), node=tracker_of(each)) for each in found[:first]]
     page = PageInfo(has_next_page=len(found) > first, end_cursor=edges[-1].cursor if edges else None)
     return TrackerConnection(edges=edges, page_info=page)

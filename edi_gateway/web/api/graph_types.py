@@ -17,7 +17,6 @@ from edi_gateway.notifications.identities import global_id
 from edi_gateway.notifications.payloads import message
 from edi_gateway.notifications.words import nine_status
 from edi_gateway.store.tracks import Track
-from edi_gateway.web.api.tracker_models import delivered_at
 
 _CHECKPOINT: Final = "gid://edi-gateway/Checkpoint/"
 _ID: Final = re.compile(rf"(?:{global_id('')})?([0-9a-fA-F-]{{32,36}})")
@@ -146,7 +145,7 @@ def tracker_of(track: Track) -> Tracker:
         tracking_code=track.tracking_number,
         status=_word(track.status, track.reason),
         estimated_delivery_at=track.estimated_delivery_at and track.estimated_delivery_at.astimezone(UTC),
-        delivered_at=delivered_at(track),
+        delivered_at=track.delivered_at,
         carrier=track.carrier,
         checkpoints=[
             Checkpoint(

@@ -12,24 +12,22 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Response
 
-from edi_gateway.model import Status, number_of
+from edi_gateway.model import number_of
 from edi_gateway.store import feed, tracks
 from edi_gateway.store.asking import Number
 from edi_gateway.store.engine import Database
-from edi_gateway.store.tables import TrackerState
 from edi_gateway.store.tracks import Track, Wanted
 from edi_gateway.web.api import cursors, telling
 from edi_gateway.web.api.caller import Caller, Context, Gateway, Reader
-from edi_gateway.web.api.cursors import Cursor, FeedCursor, Limit, only
+from edi_gateway.web.api.cursors import Cursor, FeedCursor, Limit
+from edi_gateway.web.api.filters import OfCarrier, OfNumber, OfState, OfStatus, wanted
 from edi_gateway.web.api.models import (
-    CarrierName,
     Events,
     Item,
     Shipment,
     Shipments,
     TrackAnswer,
     TrackerId,
-    TrackingNumber,
     TrackRequest,
 )
 from edi_gateway.web.api.problems import ProblemError, problems
@@ -66,19 +64,17 @@ async def track(asked: TrackRequest, who: Reader, gateway: Gateway) -> Response:
 async def list_shipments(
     who: Reader,
     gateway: Gateway,
-    carrier: Annotated[CarrierName | None, only("of this carrier", "velopost")] = None,
-    tracking_number: Annotated[TrackingNumber | None, only("of this number", "VP300200101")] = None,
-    status: Annotated[Status | None, only("where this is the current status", "DELIVERED")] = None,
-    state: Annotated[TrackerState | None, only("in this state", "active")] = None,
+    carrier: OfCarrier = None,
+    tracking_number: OfNumber = None,
+    status: OfStatus = None,
+    state: OfState = None,
     after: Cursor = "",
     limit: Limit = 50,
 ) -> Response:
     """The shipments that are yours, in the order in which they became known."""
     [last] = cursors.read(after, 1)
-    number = number_of(tracking_number) if tracking_number else None
-    known = known_carriers(who, gateway.carriers())
-    wanted = Wanted(known.get((carrier or "").lower(), carrier), number, status, state)
-    return await asyncio.to_thread(_page, gateway.db, who.customer, wanted, last, limit)
+    these = wanted(known_carriers(who, gateway.carriers()), carrier, tracking_number, status, state)
+    return await asyncio.to_thread(_page, gateway.db, who.customer, these, last, limit)
 
 
 @router.get(

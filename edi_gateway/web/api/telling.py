@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Response
 from pydantic_core import to_json
 
-from edi_gateway.model import Status, TrackingEvent
+from edi_gateway.model import TrackingEvent
 from edi_gateway.store.feed import Fed
 from edi_gateway.store.tracks import Track
 
@@ -23,7 +23,6 @@ def answer(said: Mapping[str, Any]) -> Response:
 
 def shipment(track: Track, *, events: bool = True) -> Said:
     """A `Shipment`."""
-    delivered = track.milestones.get(Status.DELIVERED)
     return {
         "id": track.id,
         "carrier": track.carrier,
@@ -34,7 +33,7 @@ def shipment(track: Track, *, events: bool = True) -> Said:
         "direction": track.direction,
         "status_at": _instant(track.status_at),
         "estimated_delivery_at": _instant(track.estimated_delivery_at),
-        "delivered_at": _instant(delivered[0]) if delivered and track.status is Status.DELIVERED else None,
+        "delivered_at": _instant(track.delivered_at),
         "state": track.state,
         "tracking_state": track.tracking_state,
         "created_at": _instant(track.created_at),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -108,18 +108,12 @@ def tracker_model(track: Track) -> Tracker:
         reason=track.reason,
         status_at=track.status_at,
         estimated_delivery_at=track.estimated_delivery_at,
-        delivered_at=delivered_at(track),
+        delivered_at=track.delivered_at,
         state=track.state,
         tracking_state=track.tracking_state,
         origin=track.origin,
         created_at=track.created_at,
     )
-
-
-def delivered_at(track: Track) -> datetime | None:
-    """When it was delivered, where it is."""
-    delivered = track.milestones.get(Status.DELIVERED)
-    return delivered[0].astimezone(UTC) if delivered and track.status is Status.DELIVERED else None
 
 
 def counted(results: list[MadeTracker]) -> MadeTrackers:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from edi_gateway.model import Status, number_of
 from edi_gateway.store import trackers as stored
 from edi_gateway.store import tracks
 from edi_gateway.store.tables import TrackerState
-from edi_gateway.store.tracks import Wanted
 from edi_gateway.web.api import cursors, uploads
 from edi_gateway.web.api.caller import Caller, Context, Gateway, Tracking
-from edi_gateway.web.api.cursors import Cursor, Limit, only
-from edi_gateway.web.api.models import CarrierName, Item, TrackerId, TrackingNumber
+from edi_gateway.web.api.cursors import Cursor, Limit
+from edi_gateway.web.api.filters import OfCarrier, OfNumber, OfState, OfStatus, wanted
+from edi_gateway.web.api.models import Item, TrackerId
 from edi_gateway.web.api.problems import ProblemError, problems
 from edi_gateway.web.api.refreshing import LONGEST
 from edi_gateway.web.api.rehearsal import known_carriers
@@ -97,20 +96,17 @@ async def upload(request: Request, who: Tracking, gateway: Gateway) -> MadeTrack
 async def list_trackers(
     who: Tracking,
     gateway: Gateway,
-    carrier: Annotated[CarrierName | None, only("of this carrier", "velopost")] = None,
-    tracking_number: Annotated[TrackingNumber | None, only("of this number", "VP300200101")] = None,
-    status: Annotated[Status | None, only("where this is the current status", "DELIVERED")] = None,
-    state: Annotated[TrackerState | None, only("in this state", "active")] = None,
+    carrier: OfCarrier = None,
+    tracking_number: OfNumber = None,
+    status: OfStatus = None,
+    state: OfState = None,
     after: Cursor = "",
     limit: Limit = 50,
 ) -> Trackers:
     """Your trackers, in the order in which they were made."""
     [last] = cursors.read(after, 1)
-    number = number_of(tracking_number) if tracking_number else None
-    wanted = Wanted(
-        known_carriers(who, gateway.carriers()).get((carrier or "").lower(), carrier), number, status, state
-    )
-    found = await asyncio.to_thread(tracks.listing, gateway.db, who.customer, wanted, last, limit + 1)
+    these = wanted(known_carriers(who, gateway.carriers()), carrier, tracking_number, status, state)
+    found = await asyncio.to_thread(tracks.listing, gateway.db, who.customer, these, last, limit + 1)
     more = cursors.written(found[limit - 1].row_id) if len(found) > limit else None
     return Trackers(trackers=[tracker_model(each) for each in found[:limit]], next=more)
 
