@@ -77,7 +77,7 @@ class CatchUp(Input):
     dry_run: bool = Field(default=True, strict=True, description="only say how many events that would be")
 
 
-@router.get("", responses=problems(400, 401, 403, 404, 422, 429), summary="What did we miss?")
+@router.get("", responses=problems(404), summary="What did we miss?")
 async def missed(
     who: Reader,
     gateway: Gateway,
@@ -102,9 +102,7 @@ async def missed(
     )
 
 
-@router.post(
-    "", status_code=202, responses=problems(400, 401, 403, 404, 409, 413, 422, 429), summary="Send what is missing"
-)
+@router.post("", status_code=202, responses=problems(404, 409), summary="Send what is missing")
 async def send(asked: CatchUp, who: Hooking, gateway: Gateway) -> Replayed:
     """Under new control numbers and ids; with dry_run, as it is when left out, nothing is sent.
 
